@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from analysis.charts.style import GREY
+from analysis.charts.style import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ def characteristics(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"font.size": 9.5, "svg.fonttype": "none", "axes.edgecolor": GREY}):
+    with mpl.rc_context({"font.size": 9.5, "svg.fonttype": "none", "axes.edgecolor": LIGHT.quiet}):
         figure = Figure(figsize=(9.5, 1.6 + 0.48 * len(worlds)), dpi=110, layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,38 @@ if TYPE_CHECKING:
 Columns = Mapping[str, Sequence[Any]]
 """Columns of equal length by name, for example a data frame."""
 
-BLACK, GREY, LIMIT = "#000000", "#767676", "#A50F15"
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours of a chart but those of its lines, for one background."""
+
+    ink: str
+    quiet: str
+    grid: str
+    limit: str
+    back: str
+
+
+LIGHT = Palette(ink="#000000", quiet="#767676", grid="#E4E4E4", limit="#A50F15", back="#FFFFFF")
+DARK = Palette(ink="#E6EDF3", quiet="#98A2AD", grid="#2C353E", limit="#FF9A8A", back="#0F1419")
+_palette: ContextVar[Palette] = ContextVar("palette", default=LIGHT)
+
+
+def palette() -> Palette:
+    """Return the colours in which charts are drawn now."""
+    return _palette.get()
+
+
+@contextmanager
+def drawn_in(colours: Palette) -> Iterator[None]:
+    """Draw charts in these colours while the context is open."""
+    token = _palette.set(colours)
+    try:
+        yield
+    finally:
+        _palette.reset(token)
+
+
 _STYLES = (
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     {"color": "#D55E00", "linestyle": "--", "marker": "s"},
@@ -28,21 +60,35 @@ _STYLES = (
     {"color": "#E69F00", "linestyle": (0, (5, 1, 1, 1, 1, 1)), "marker": "v"},
     {"color": "#56B4E9", "linestyle": (0, (8, 3)), "marker": "P"},
 )
-_LOOK: Any = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": GREY,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": "medium",
-    "font.size": 9.5,
-    "grid.color": "#E4E4E4",
-    "legend.frameon": False,
-    "legend.handlelength": 3.0,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4.0,
-}
+
+
+def _look() -> Any:
+    """Return matplotlib's settings for the colours of now."""
+    colours = palette()
+    return {
+        "axes.axisbelow": True,
+        "axes.edgecolor": colours.quiet,
+        "axes.facecolor": colours.back,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.labelcolor": colours.ink,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlesize": "medium",
+        "figure.facecolor": colours.back,
+        "savefig.facecolor": colours.back,
+        "font.size": 9.5,
+        "grid.color": colours.grid,
+        "legend.frameon": False,
+        "legend.handlelength": 3.0,
+        "lines.linewidth": 1.5,
+        "lines.markersize": 4.0,
+        "text.color": colours.ink,
+        "xtick.color": colours.ink,
+        "ytick.color": colours.ink,
+    }
+
+
 _WIDTH = 8.4
 _DARKEST = 0.16  # 0 to 1: darkness of the background when the canary has all traffic
 _ROOM = 0.08  # fraction of the time axis; of moves closer than this, only the last is labelled
@@ -59,7 +105,7 @@ def panels(title: str, rows: int, height: float) -> Iterator[tuple[Figure, list[
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_LOOK):
+    with mpl.rc_context(_look()):
         figure = Figure(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
         axes: list[Axes] = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
         if title:
@@ -112,7 +158,9 @@ def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> TimeAxis:
         panel.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
         _shade_steps(panel, steps, times)
         for at, _, _ in moves:
-            panel.axvline(at / times.seconds, color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+            panel.axvline(
+                at / times.seconds, color=palette().quiet, linewidth=0.8, linestyle=":", zorder=1
+            )
     _label_moves(axes[0], moves, times)
     axes[-1].set_xlabel(f"time since the start of the rollout ({times.unit})")
     return times
@@ -129,8 +177,8 @@ def _read_marks(marks: Columns) -> tuple[list[float], list[str], list[float]]:
 def _shade_steps(axes: Axes, steps: Columns, times: TimeAxis) -> None:
     edges = [*times.of(steps["seconds"]), axes.get_xlim()[1]]
     for (start, end), share in zip(pairwise(edges), steps["share"], strict=True):
-        shade = str(1 - _DARKEST * float(share) ** 0.5)
-        axes.axvspan(start, end, facecolor=shade, linewidth=0, zorder=0)
+        shade = _DARKEST * float(share) ** 0.5
+        axes.axvspan(start, end, facecolor=palette().ink, alpha=shade, linewidth=0, zorder=0)
 
 
 def _label_moves(axes: Axes, moves: Sequence[tuple[float, str, float]], times: TimeAxis) -> None:

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts.style import (
-    BLACK,
-    GREY,
-    LIMIT,
     Columns,
     TimeAxis,
+    palette,
     panels,
     percent,
     styles,
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MEAN: dict[str, Any] = {
-    "color": BLACK,
     "linewidth": 3.2,
     "zorder": 1.9,
 }  # drawn below the single lines
@@ -39,7 +36,9 @@ def weight(steps: Columns, marks: Columns, title: str = "") -> Figure:
     with panels(title, 1, 2.0) as (figure, (axes,)):
         times = timed([axes], steps, marks)
         at = times.of(steps["seconds"])
-        axes.step(at, list(steps["share"]), where="post", color=BLACK, label="confirmed share")
+        axes.step(
+            at, list(steps["share"]), where="post", color=palette().ink, label="confirmed share"
+        )
         _mark_decisions(axes, times, marks, "decision to move", marker="o", markersize=6.5)
         _mark_decisions(axes, times, marks, "decision to hold", marker="|", markersize=10)
         axes.set_ylabel("canary's share of traffic")
@@ -55,8 +54,8 @@ def _mark_decisions(axes: Axes, times: TimeAxis, marks: Columns, label: str, **s
     rows = zip(marks["seconds"], marks["action"], marks["to"], strict=True)
     chosen = [(at, to) for at, action, to in rows if (action == "hold") == holds]
     axes.plot(
-        times.of([at for at, _ in chosen]), [to for _, to in chosen], linestyle="", color=BLACK,
-        markerfacecolor="white", clip_on=False, label=label, **style,
+        times.of([at for at, _ in chosen]), [to for _, to in chosen], linestyle="",
+        color=palette().ink, markerfacecolor=palette().back, clip_on=False, label=label, **style,
     )  # fmt: skip
 
 
@@ -79,7 +78,7 @@ def evidence(
         times = timed([axes], steps, marks)
         style = styles()
         for name, values in lines.items():
-            drawn = dict(_MEAN) if name == "mean" else next(style)
+            drawn = _MEAN | {"color": palette().ink} if name == "mean" else next(style)
             axes.plot(times.of(seconds), list(values), label=name, **drawn)
         _draw_boundary(axes, level, meaning)
         _limit_height(axes, lines, -math.log10(level))
@@ -89,11 +88,11 @@ def evidence(
 
 def _draw_boundary(axes: Axes, level: float, meaning: str) -> None:
     boundary = -math.log10(level)
-    axes.axhline(boundary, color=LIMIT, linewidth=1.8, zorder=1.5)
+    axes.axhline(boundary, color=palette().limit, linewidth=1.8, zorder=1.5)
     axes.annotate(
         f"1/{level:g} = {1 / level:.4g}: {meaning}", (0, boundary),
         xycoords=("axes fraction", "data"), xytext=(4, 3), textcoords="offset points",
-        color=LIMIT, fontsize="small",
+        color=palette().limit, fontsize="small",
     )  # fmt: skip
 
 
@@ -133,9 +132,11 @@ def _draw_interval(axes: Axes, at: Sequence[float], columns: Columns) -> None:
     axes.fill_between(at, low, high, color="#0072B2", alpha=0.25, linewidth=0, label="interval")
     for bound in (low, high):
         axes.plot(at, bound, color="#0072B2", linewidth=0.8)
-    axes.axhline(0, color=GREY, linewidth=1.0, label="no difference")
-    axes.plot(at, list(columns["allowed"]), color=LIMIT, linestyle="--", label="allowed at most")
-    axes.plot(at, list(columns["estimate"]), color=BLACK, marker="o", label="estimate")
+    axes.axhline(0, color=palette().quiet, linewidth=1.0, label="no difference")
+    axes.plot(
+        at, list(columns["allowed"]), color=palette().limit, linestyle="--", label="allowed at most"
+    )
+    axes.plot(at, list(columns["estimate"]), color=palette().ink, marker="o", label="estimate")
 
 
 def _fit_height(axes: Axes, columns: Columns) -> None:

@@ -61,6 +61,10 @@ COMMANDS = {
     "watch": CommandEntry(
         "rollout.cli.inspect.watch:watch", "Follow the rollouts on one live screen."
     ),
+    "serve": CommandEntry(
+        "rollout.cli.inspect.serve:serve", "Show rollouts and decisions as a web page."
+    ),
+    "site": CommandEntry("rollout.cli.inspect.serve:site", "Write the web page as files."),
     "wait": CommandEntry(
         "rollout.cli.inspect.wait:wait", "Wait for a rollout's end; the exit code tells which."
     ),

@@ -109,9 +109,9 @@ class LinesJournal:
             f"{len(facts):,} facts after entry {after:,} refused"
         )
 
-    def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows above `after`. Raises JournalError."""
-        return self._load().rows(after)
+    def rows(self, after: int = 0, most: int | None = None) -> list[Row]:
+        """The sealed rows above `after`, the first `most`. Raises JournalError."""
+        return self._load().rows(after)[:most]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""

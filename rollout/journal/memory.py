@@ -33,13 +33,13 @@ class MemoryJournal:
         self._rows += rows
         return entries
 
-    def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows after entry `after`."""
+    def rows(self, after: int = 0, most: int | None = None) -> list[Row]:
+        """The sealed rows after entry `after`, the first `most`."""
         # Verified rows are numbered from 1 without a gap: row n is at index n - 1.
         NewestRow().check_kept(
             after, self._rows[after - 1] if 0 < after <= len(self._rows) else None
         )
-        return self._rows[after:]
+        return self._rows[after:][:most]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""

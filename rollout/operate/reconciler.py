@@ -3,8 +3,8 @@
 How it works: a resource is what the user wants, the journal is what happened. A tick first runs
 the controller (observe, decide, route), then aborts rollouts whose resource was deleted, then
 starts or explains each resource, and finally posts the statuses that changed. Nothing here calls
-the cluster: resources come from a cache and statuses go to an outbox, so a slow API server never
-delays a rollback.
+the cluster: resources come from a cache, statuses go to an outbox, and `deletions` asks about what
+the cache lacks, so a slow API server never delays a rollback.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from rollout.decide.rules.calibration import WAIVER
 from rollout.errors import InputError
 from rollout.kube.kinds import Json
 from rollout.operate.annotations import ACTOR, facts_for_annotation, requested_command
+from rollout.operate.deletions import Deletions
 from rollout.operate.plan_cache import Declared, ParseResult, PlanCache, Resources
 from rollout.operate.status.conditions import PlanAcceptance
 from rollout.operate.status.history import RolloutHistory
 from rollout.operate.status.outbox import StatusOutbox
+from rollout.operate.status.status import RolloutStory
 from rollout.operate.status.sync import StatusSync
 from rollout.operate.triggers.trigger import Triggers
 from rollout.plan.kube.resource import name_of
@@ -45,6 +47,7 @@ class Reconciler:
     namespace: str | None = None
     on_entry: Callable[[Entry], None] = lambda _entry: None
     triggers: Triggers | None = None
+    deletions: Deletions = field(default_factory=Deletions)
     _plan_cache: PlanCache = field(default_factory=PlanCache)
     _history: RolloutHistory = field(init=False)
     # The last refusal to start, by resource: what was tried, and the reason.
@@ -69,7 +72,7 @@ class Reconciler:
         if listed is None:  # unknown, which is not empty: an empty list would abort every rollout
             return
         resources = {name_of(item): item for item in listed if not _is_being_deleted(item)}
-        self._abort_orphans(resources)
+        self._abort_orphans(resources, {name_of(item) for item in listed} - resources.keys())
         now = self.controller.ports.clock.now()
         for name, resource in resources.items():
             self._bulkheads.run(name, partial(self._reconcile, name, resource, now))
@@ -94,19 +97,19 @@ class Reconciler:
         self._history.note(entry)
         self.on_entry(entry)
 
-    def _abort_orphans(self, resources: Mapping[str, Json]) -> None:
-        """Record an abort for each rollout whose resource is gone.
+    def _abort_orphans(self, resources: Mapping[str, Json], ending: Collection[str]) -> None:
+        """Record an abort for each rollout whose resource is gone, or is `ending`.
 
         If another writer appended first, the rest waits for the next tick: what we know is stale.
         """
-        for name, story in self._history.under_way():
-            state = story.state
-            aborting = state.asked is not None and state.asked.command == "abort"
-            # A promoted rollout is under way only while an undo of it is asked for.
-            is_back = aborting or state.is_going_back or state.phase == "promoted"
-            if name in resources or is_back:
-                continue
-            if not self._is_in_namespace(name):
+        orphans = [
+            (name, story)
+            for name, story in self._history.under_way()
+            if name not in resources and self._is_in_namespace(name) and not _goes_back(story)
+        ]
+        self.deletions.keep({name for name, _ in orphans} - set(ending))
+        for name, story in orphans:
+            if name not in ending and not self.deletions.is_gone(name):
                 continue
             abort = HumanSaid(
                 rollout=story.rollout,
@@ -191,6 +194,16 @@ class Reconciler:
         self._status_sync.keep(resources)
         for name in self._refused.keys() - resources.keys():
             del self._refused[name]
+
+
+def _goes_back(story: RolloutStory) -> bool:
+    """Tell whether a rollout's traffic goes back to stable anyway.
+
+    A promoted rollout is under way only while an undo of it is asked for.
+    """
+    state = story.state
+    aborting = state.asked is not None and state.asked.command == "abort"
+    return aborting or state.is_going_back or state.phase == "promoted"
 
 
 def _explain_ended(own: str, running: str) -> PlanAcceptance:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rollout.leader.journal_health import JournalHealth
     from rollout.leader.loop import LeaderLoop, Tick
     from rollout.metrics.meter import Meter
+    from rollout.operate.deletions import Deletions
     from rollout.operate.status.outbox import StatusOutbox
     from rollout.operate.triggers.trigger import Triggers
     from rollout.ports import Entry
@@ -43,7 +44,7 @@ class Replica:
     meter: Meter
     on_entry: Callable[[Entry], None]
     on_problem: Callable[[str], None]
-    _shown: tuple[StatusOutbox, Triggers | None] | None = None
+    _shown: tuple[StatusOutbox, Triggers | None, Deletions] | None = None
     _informers: dict[str, Informer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,6 +73,7 @@ class Replica:
 
         An elected leader takes the journal over from the previous one, which may still hold it.
         """
+        from rollout.operate.deletions import Deletions
         from rollout.operate.reconciler import Reconciler
         from rollout.operate.status.outbox import StatusOutbox
         from rollout.operate.triggers.trigger import Triggers
@@ -92,10 +94,13 @@ class Replica:
         ) as controller:
             self.meter.begin()
             namespace = self.shard.namespace
-            reconciler = Reconciler(controller, plans, board, namespace, self.on_entry, triggers)
+            deletions = Deletions()
+            reconciler = Reconciler(
+                controller, plans, board, namespace, self.on_entry, triggers, deletions
+            )
             if elected is not None:
                 controller.note(elected)
-            self._shown = board, triggers
+            self._shown = board, triggers, deletions
             try:
                 tick, states = reconciler.tick, controller.states
                 yield self.meter.around(tick, states, lambda: controller.head)
@@ -155,13 +160,17 @@ class Replica:
         current = self._shown  # read once: the tick's thread may set it to None meanwhile
         if current is None:
             return
-        board, triggers = current
+        board, triggers, deletions = current
         now = clock.SystemClock().now()
-        try:
-            board.publish(self.cluster, now)
-            if triggers is not None:
-                triggers.publish(self.cluster, now)
-        except SurefootError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a status never stops deciding
-            self.on_problem(f"a status cannot be shown: {error!r}")
+        works: list[Callable[[Cluster, float], None]] = [deletions.check, board.publish]
+        works += [triggers.publish] if triggers is not None else []
+        problem: SurefootError | None = None
+        for work in works:
+            try:
+                work(self.cluster, now)
+            except SurefootError as error:
+                problem = error  # what one may not do, the next may
+            except Exception as error:  # noqa: BLE001 - a status never stops deciding
+                self.on_problem(f"a status cannot be shown: {error!r}")
+        if problem is not None:
+            raise problem

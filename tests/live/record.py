@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TypeVar
 
 from analysis.counting.counts import Counts
-from rollout.cli.text.report import states_of
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Observed, of_rollout
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.errors import InputError
+from rollout.explain.status import states_of
 from rollout.journal.location import JournalLocation
 from rollout.journal.open import open_for_reading
 from rollout.ports import Entry

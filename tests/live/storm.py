@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -47,17 +48,27 @@ class Audit:
     def __init__(self, cluster: Any, namespace: str) -> None:
         self.changes: list[Change] = []
         self._path = f"{ISTIO.format(namespace)}?watch=true&timeoutSeconds=300"
-        self._cluster, self._over = cluster, False
+        self._cluster, self._over, self._watching = cluster, False, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
+        assert self._watching.wait(120), "no watch of the VirtualServices within 120 s"
 
     def _watch(self) -> None:
+        """A kind that was defined just now is served a moment later: until then the server refuses.
+
+        So that no change is missed, nothing is made before the watch is open.
+        """
         secured = ssl.create_default_context(cafile=str(self._cluster.ca))
         address = "127.0.0.1", self._cluster.port
-        with closing(http.client.HTTPSConnection(*address, context=secured)) as line:
-            line.request("GET", self._path, headers={"Authorization": "Bearer admin-token"})
-            with line.getresponse() as answer:
-                self._read(answer)
+        while not self._watching.is_set():
+            with closing(http.client.HTTPSConnection(*address, context=secured)) as line:
+                line.request("GET", self._path, headers={"Authorization": "Bearer admin-token"})
+                with line.getresponse() as answer:
+                    if answer.status == http.HTTPStatus.OK:
+                        self._watching.set()
+                        self._read(answer)
+                    else:
+                        time.sleep(0.1)
 
     def end(self) -> None:
         """One more change wakes the watch up, so that it can see that it is over."""

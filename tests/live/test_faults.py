@@ -215,7 +215,8 @@ def check(stormy, fate, plans):
         assert weights == [*sorted(weights[:-1]), weights[-1]]  # up, and at most once back
         ended = ends(stormy)[plan.id]
         assert weights[-1] == (100 if ended == "promote" else 0)
-        assert ended == ("promote" if stormy.worlds.behaviours[name] is GOOD else "roll back")
+        right = "promote" if stormy.worlds.behaviours[name] is GOOD else "roll back"
+        assert ended == right, decided[numbers[-1]].sentence
 
 
 def test_ten_minutes_without_the_api_server_lose_nothing_and_end_without_a_storm(stormy):

@@ -8,9 +8,9 @@ import numpy as np
 
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import ONE_POD
-from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import FACT, Learned, Started
+from rollout.explain.entry import sentence
 from rollout.ports import Ask, Observer, PodHistory
 from tests.support import pods
 from tests.support.pods import NAMES

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.cli.text.report import report
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
 from rollout.errors import RouteError
+from rollout.explain.status import report
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.support.worlds import GOOD, Behaviour, Lab, plan

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from rollout.cli.text.report import report
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, HumanSaid, of_rollout
 from rollout.decide.record.split import Split
 from rollout.decide.step import step
+from rollout.explain.status import report
 from rollout.ports import Ports
 from rollout.simulate import Behaviour, VirtualClock
 from rollout.tick.times.lived_time import LivedTime, SteadyClock

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Decided, HumanSaid, Learned
+from rollout.explain.entry import sentence
 from rollout.ports import Observer, PodHistory
 from tests.support import pods
 from tests.support.pods import NAMES, pods_plan

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from rollout.cli.act.command import worded
-from rollout.cli.text.report import report
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.record.split import Split
+from rollout.explain.status import report
 from rollout.plan.model.plan import Plan
 from rollout.ports import Answer, Ask, Observer, Ports, RouteStatus
 from rollout.simulate.ports import MemoryRouter

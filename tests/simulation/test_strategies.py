@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from analysis import sample_ratio
-from rollout.cli.text.report import report
 from rollout.decide.fold import fold
 from rollout.decide.record.split import Split
+from rollout.explain.status import report
 from rollout.review.look import looks
 from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
 

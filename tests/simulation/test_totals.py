@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.counting.per_pod import PodCounts
-from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import FACT, Decided, Learned, Started
+from rollout.explain.entry import sentence
 from rollout.ports import Observer, PodHistory
 from tests.support.worlds import BAD, GOOD, Lab
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from rollout.cli.text.facts import sentence
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.explain.entry import sentence
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
 from tests.support.worlds import Lab, plan

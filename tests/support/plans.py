@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +38,21 @@ class PlanCluster:
 
     held: dict[str, Json] = field(default_factory=dict)
     has_resource: bool = True
+    late: set[str] = field(default_factory=set)  # what a watch that lags behind does not show
     patches: list[tuple[str, Json]] = field(default_factory=list)
     events: dict[str, Json] = field(default_factory=dict)
     fail: Callable[[str], None] = lambda _name: None
 
     def list(self) -> list[Json] | None:
-        return copy.deepcopy([*self.held.values()]) if self.has_resource else None
+        seen_by_now = [held for name, held in self.held.items() if name not in self.late]
+        return copy.deepcopy(seen_by_now) if self.has_resource else None
+
+    def get(self, _kind: object, namespace: str, name: str) -> Json:
+        self.fail(name)
+        held = self.held.get(f"{namespace}/{name}")
+        if held is None:
+            raise ClusterError("not found", 404)
+        return copy.deepcopy(held)
 
     def apply(self, manifest: Json) -> Json:
         """As `kubectl apply` does: another spec is another generation, the status stays."""
@@ -108,7 +118,9 @@ class Operated:
     def run(self, seconds: float = 1.0) -> None:
         for _ in range(round(seconds / 0.5)):
             self.operator.tick()
-            self.outbox.publish(self.cluster, self.clock.now())
+            for work in (self.operator.deletions.check, self.outbox.publish):
+                with suppress(ClusterError):
+                    work(self.cluster, self.clock.now())
             self.clock.sleep(0.5)
 
     def run_until(self, stop: Callable[[], Any], seconds: float = 400.0) -> None:

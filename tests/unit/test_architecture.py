@@ -36,7 +36,7 @@ VIOLATIONS = {
         "rollout.mesh_document.policy",
         "import rollout.mesh_document.splits",
     ),
-    "within-cli": ("rollout.cli.text.report", "import rollout.cli.inspect.status"),
+    "within-cli": ("rollout.cli.text.screen", "import rollout.cli.inspect.status"),
     "beside": ("rollout.metrics.meter", "import time"),
 }
 

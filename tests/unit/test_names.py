@@ -19,8 +19,8 @@ EMPTY = {
 # Fields that are recorded or printed as JSON keep their names: renaming them would break readers.
 RECORDED = {
     ("rollout/decide/record/route_facts.py", "seen"),
-    ("rollout/cli/text/report.py", "said"),
-    ("rollout/cli/text/report.py", "shown"),
+    ("rollout/explain/status.py", "said"),
+    ("rollout/explain/status.py", "shown"),
     ("rollout/doctor/finding.py", "said"),
 }
 

@@ -76,7 +76,7 @@ def worded(command: Command, *, actor: str, reason: str, now: float) -> HumanSai
 
     The rollout is empty: `say` and `say_again` fill it in when they have read the journal.
     """
-    from rollout.cli.text.facts import clean
+    from rollout.explain.entry import clean
 
     texts = {"actor": clean(actor, LIMIT), "reason": clean(reason, LIMIT)}
     return HumanSaid(rollout="", at=now, command=command, **texts)
@@ -97,7 +97,7 @@ def _record(
 
 
 def _print_entries(entries: Sequence[Entry], *, has_controller: bool, as_json: bool) -> None:
-    from rollout.cli.inspect.log import as_document
+    from rollout.explain.log import as_document
 
     for entry in entries:
         if as_json:

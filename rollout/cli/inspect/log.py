@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import MOMENT, Words
-from rollout.cli.text.facts import clean, sentence, what
-from rollout.decide.record.facts import Action, Decided, HumanSaid, Lived, Observed
-from rollout.decide.record.reasons import split_reason
+from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
-from rollout.journal.hash_chain import document
-from rollout.journal.index import matching, names
+from rollout.explain.entry import clean, sentence, what
+from rollout.explain.log import (
+    EntryFilter,
+    as_document,
+    headline,
+    holds_secret,
+    select_entries,
+    to_utc,
+)
 from rollout.journal.location import JournalLocation
-from rollout.redact import has_secret, redact_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rollout.cli.options.param_types import Moment
     from rollout.decide.record.facts import Fact
+    from rollout.explain.moment import Moment
     from rollout.journal.hash_chain import Row
     from rollout.ports import Entry, Journal
 
@@ -35,20 +37,6 @@ _POLL = 0.5  # seconds between two reads with -f
 _COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
 _COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
 _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
-
-
-def as_document(entry: Entry) -> dict[str, Any]:
-    """Return one entry as a JSON object, as the help of `surefoot log` describes it.
-
-    Passwords of URLs are hidden; `redacted` then says that the hash is not of what is printed.
-    """
-    fact = document(entry.fact)
-    head = {"seq": entry.seq, "at": _to_utc(entry.fact.at).isoformat(timespec="microseconds")}
-    head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
-    del fact["at"]  # the head has it, as a date
-    redacted = redact_values(fact)
-    mark = {"redacted": True} if redacted != fact else {}
-    return {**head, **redacted, **mark, "hash": entry.hash}
 
 
 def print_entry(entry: Entry) -> None:
@@ -67,17 +55,13 @@ def _print_json(entry: Entry) -> None:
 
 def _format_line(entry: Entry) -> str:
     fact = entry.fact
-    at = _to_utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
+    at = to_utc(fact.at).strftime("%Y-%m-%d %H:%M:%SZ")
     event = click.style(f"{what(fact):<16}", fg=_choose_colour(fact))
     return f"{at}  {entry.seq:>5}  {clean(fact.rollout)}  {event}  {sentence(fact)}".rstrip()
 
 
 def _choose_colour(fact: Fact) -> str | None:
     return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
-
-
-def _to_utc(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
 
 
 def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
@@ -105,59 +89,6 @@ def _stop_on_interrupt() -> Event:
     return over
 
 
-def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
-    """Yield the entries of the rollouts of one name, or all entries without a name.
-
-    Rollouts of that name that start while the log is followed are included. Raises InputError
-    when the first chunk, which is the whole journal so far, does not know the name.
-    """
-    plan_names: dict[str, str] = {}
-    for chunk in chunks:
-        if name is None:
-            yield from chunk
-        else:
-            plan_names |= names(chunk)
-            ids = matching(plan_names, name)
-            yield from (entry for entry in chunk if entry.fact.rollout in ids)
-
-
-@dataclass(frozen=True)
-class EntryFilter:
-    """Which entries are printed; what is empty or None lets all of them pass."""
-
-    actions: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ()
-    since: float | None = None  # unix seconds, included
-    until: float | None = None  # unix seconds, not included
-    has_observations: bool = False
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether there is any time that both ends let pass."""
-        return self.since is None or self.until is None or self.since < self.until
-
-    def passes(self, entry: Entry) -> bool:
-        """Return whether all conditions hold of an entry; those of one kind are alternatives."""
-        fact = entry.fact
-        if isinstance(fact, Observed | Lived) and not self.has_observations:
-            return False
-        if self.since is not None and fact.at < self.since:
-            return False
-        if self.until is not None and fact.at >= self.until:
-            return False
-        if self.actors and not (isinstance(fact, HumanSaid) and fact.actor in self.actors):
-            return False
-        if self.actions and not (isinstance(fact, Decided) and fact.action in self.actions):
-            return False
-        return not self.reasons or (isinstance(fact, Decided) and self._has_reason(fact))
-
-    def _has_reason(self, decided: Decided) -> bool:
-        """Return whether one of the reasons is named, with or without its subject."""
-        given = {*decided.reasons, *(split_reason(reason)[0] for reason in decided.reasons)}
-        return not given.isdisjoint(self.reasons)
-
-
 def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bool) -> None:
     from rollout.journal import jsonl
 
@@ -166,7 +97,7 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
             "--export copies the whole journal, so that its hashes stay valid: remove NAME and "
             "what filters"
         )
-    seq = None if with_secrets else next((row.seq for row in rows if _holds_secret(row)), None)
+    seq = None if with_secrets else next((row.seq for row in rows if holds_secret(row)), None)
     if seq is not None:
         raise InputError(
             f"entry {seq:,} holds the password of a URL, and an export cannot hide it, because a "
@@ -174,11 +105,6 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
         )
     jsonl.export(rows, path)
     click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
-
-
-def _holds_secret(row: Row) -> bool:
-    # Only few rows hold an address at all: the others are not parsed.
-    return "://" in row.text and has_secret(json.loads(row.text))
 
 
 @click.command(
@@ -276,7 +202,7 @@ def log(
     over = _stop_on_interrupt() if follow else None
     try:
         for entry in select_entries(batches(opened, over), name):
-            if wanted.passes(entry):
+            if wanted.passes(headline(entry)):
                 show(entry)
     finally:
         opened.close()

@@ -30,7 +30,7 @@ Examples:
 )
 def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Show every rollout, or those of NAME: weight, evidence and the next step."""
-    from rollout.cli.text.report import report, states_of
+    from rollout.explain.status import report, states_of
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
@@ -89,8 +89,8 @@ def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
 
     The decision is computed again from the recorded counts; exit code 1 if the result differs.
     """
-    from rollout.cli.text.decision import explain, text
     from rollout.errors import DONE, FAILED
+    from rollout.explain.decision import explain, text
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 

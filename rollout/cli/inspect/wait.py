@@ -180,7 +180,7 @@ class AwaitedRollout:
 
     def __str__(self) -> str:
         """Where the rollout is, and the sentence of its newest move."""
-        from rollout.cli.text.facts import clean
+        from rollout.explain.entry import clean
 
         if self._newest is None:
             others = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
@@ -192,7 +192,7 @@ class AwaitedRollout:
 
 
 def _describe(ending: Ending) -> str:
-    from rollout.cli.text.facts import clean
+    from rollout.explain.entry import clean
 
     missing = "" if ending.follows else " The traffic does not follow (docs/runbook.md)."
     return f"{clean(ending.rollout)} is {ending.phase}: {clean(ending.sentence)}{missing}"

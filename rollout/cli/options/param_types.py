@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from rollout.explain.moment import parse_moment
 from rollout.plan.fields.units import seconds, share
 from rollout.redact import redact
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     _Choice = click.Choice[str]
 else:  # generic only in newer versions
     _Type, _Choice = click.ParamType, click.Choice
-
-Moment = Callable[[float], float]
-"""Gives unix seconds for the present in unix seconds."""
 
 _MAX_NUMBER = 1e12  # far above any real rate or score
 _HOUR = 3600.0
@@ -85,27 +82,6 @@ def _parse_past(text: str) -> float:
     return past
 
 
-def _parse_moment(text: str) -> Moment:
-    """Read a date or time in ISO 8601, UTC where it names no zone, or a duration back from now."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        ago = _read_duration(text)
-        return lambda now: now - ago
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return lambda _now: at.timestamp()
-
-
-def _read_duration(text: str) -> float:
-    try:
-        return seconds(text)
-    except ValueError:
-        raise ValueError(
-            "write a time in ISO 8601, such as 2026-06-01 or 2026-06-01T08:00+02:00 (UTC without a "
-            "zone), or how long ago, such as 2h"
-        ) from None
-
-
 def _make_number_parser(least: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
         number = float(text)
@@ -132,5 +108,5 @@ PAST = Quantity("duration", _parse_past)
 MILLISECONDS = Quantity("duration", _parse_milliseconds)
 SCORE = Quantity("number", _make_number_parser(-_MAX_NUMBER))
 POSITIVE = Quantity("number", _make_number_parser(1e-6))
-MOMENT = Quantity("time", _parse_moment)
+MOMENT = Quantity("time", parse_moment)
 EDGES = Quantity("edges", _parse_edges)

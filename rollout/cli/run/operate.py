@@ -10,6 +10,7 @@ import click
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.key_file import key_file_option
 from rollout.cli.options.metrics_server import serving
+from rollout.cli.options.page import page_beside, page_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.reach import limited
@@ -51,6 +52,7 @@ traffic goes back to stable. Of a plan only its status is written.""",
 @click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
 @limited
 @serving
+@page_option
 @prometheus_options
 def operate(
     namespace: str | None,
@@ -64,6 +66,8 @@ def operate(
     settings: PrometheusSettings,
     metrics: int | None,
     metrics_address: str,
+    page: int | None,
+    page_token: Path | None,
     allow: Path | None,
 ) -> None:
     """Run the RolloutPlans of a cluster, and show the status of each."""
@@ -97,6 +101,7 @@ def operate(
         stop_on_signal() as stops,
         open_meter(metrics, metrics_address) as meter,
         operator(shard, context, on_entry, on_problem, meter=meter) as pacer,
+        page_beside(page, where, page_token),
     ):
         scope = f"namespace {namespace}" if namespace else "all namespaces"
         scope += f"; leader while it holds the Lease {lease}" if lease else ""

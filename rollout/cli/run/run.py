@@ -14,6 +14,7 @@ from rollout.cli.group import Refusal
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.key_file import key_file_option
 from rollout.cli.options.metrics_server import serving
+from rollout.cli.options.page import page_beside, page_option
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.reach import limited
 from rollout.cli.options.templates import templates_option
@@ -55,6 +56,7 @@ it, 130 interrupted by Ctrl-C.""",
 )
 @limited
 @serving
+@page_option
 @templates_option
 @prometheus_options
 def run(
@@ -64,6 +66,8 @@ def run(
     metrics: int | None,
     metrics_address: str,
     *,
+    page: int | None,
+    page_token: Path | None,
     allow: Path | None,
     templates_folder: Path | None,
     settings: PrometheusSettings,
@@ -90,6 +94,7 @@ def run(
         open_controller(
             where, on_problem=_tell, key_file=key_file, settings=settings, reach=reach
         ) as controller,
+        page_beside(page, where, page_token),
     ):
         controller.on_entry = meter.note
         agenda = Agenda(controller, refusal is not None, uncalibrated, _tell)

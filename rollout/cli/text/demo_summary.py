@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.cli.text.live import log_line
-from rollout.cli.text.report import report, states_of
 from rollout.cli.text.screen import STYLES, rollout_panel
 from rollout.decide.record.facts import Decided
 from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage
 from rollout.demo.story import Chapter
+from rollout.explain.status import report, states_of
 from rollout.journal.open import open_for_reading
 from rollout.ports import Entry
 

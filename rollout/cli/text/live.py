@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from rollout.cli.text.facts import sentence, what
-from rollout.cli.text.report import report
 from rollout.cli.text.screen import STYLES, screen
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Lived, Observed, Started, of_rollout
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.state.rollout import RolloutState
+from rollout.explain.entry import sentence, what
+from rollout.explain.status import report
 from rollout.ports import Entry
 
 _LOG_LINES = 10

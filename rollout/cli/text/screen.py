@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.verdict.readout import Readout
-from rollout.cli.text.report import Line, Report
+from rollout.explain.status import Line, Report
 from rollout.plan.fields.units import percent
 
 _SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # width of each bar in characters

@@ -96,9 +96,9 @@ class SqlJournal:
         self._known.note(last)
         return entries
 
-    def rows(self, after: int = 0) -> list[Row]:
-        """The sealed rows after entry `after`, verified. Raises JournalError."""
-        return [row for row, _ in self._load_rows(after)]
+    def rows(self, after: int = 0, most: int | None = None) -> list[Row]:
+        """The sealed rows after entry `after`, verified; the first `most`. Raises JournalError."""
+        return [row for row, _ in self._load_rows(after, most)]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal; what is returned is verified.

@@ -26,7 +26,12 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
-    barred = ("demo.stage.Stage.__enter__", "rehearse.runs.rehearse", "wire.run.pacer")
+    barred = (
+        "demo.stage.Stage.__enter__",
+        "rehearse.runs.rehearse",
+        "wire.run.pacer",
+        "page.serve.serve",
+    )
     paths = [f"rollout.{path}" for path in (*barred, "wire.clock.SystemClock.sleep")]
     keep_apart(monkeypatch, tmp_path, "no demo, no rehearsal and no wait in this test", *paths)
 

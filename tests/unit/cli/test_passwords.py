@@ -18,6 +18,9 @@ from rollout.cli.text.live import Follower
 from rollout.decide.record.facts import Decided, Learned, Started
 from rollout.decide.record.route_facts import RouteFailed, RouteRead
 from rollout.journal.sql.store import open_journal
+from rollout.page.pages import PageSet
+from rollout.page.reader import JournalReader
+from rollout.page.render import Links
 from tests.support.commands import Inputs, arguments, commands, keep_apart
 from tests.support.worlds import Lab, document_of, plan, recorded_plan
 
@@ -78,7 +81,7 @@ def inputs(facts, journal, plan_file, tmp_path):
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
     barred = ("demo.stage.Stage.__enter__", "wire.run.pacer", "wire.clock.SystemClock.sleep")
-    paths = [f"rollout.{path}" for path in barred]
+    paths = [f"rollout.{path}" for path in (*barred, "page.serve.serve")]
     keep_apart(monkeypatch, tmp_path, f"not in this test: {URL}", *paths)
 
 
@@ -129,6 +132,19 @@ def test_the_links_of_a_decision_hide_it(facts, journal):
 def test_status_hides_it(journal):
     assert MASKED in call("status", "--json", "--journal", journal)
     assert "eve:***@" in call("status", "demo", "--journal", journal)
+
+
+def test_no_page_shows_it_and_its_rows_are_not_handed_out(journal, tmp_path):
+    assert call("site", tmp_path / "site", "--journal", journal)
+    pages = [file.read_text() for file in (tmp_path / "site").iterdir()]
+    assert any("eve:***@" in text for text in pages)
+    assert not [text for text in pages if SECRET in text]
+    with closing(open_journal(journal)) as opened:
+        reader = JournalReader(opened, lambda: 2e9)
+        rows = PageSet(reader, opened, Links()).rows(0)["rows"]
+    assert [row["text"] for row in rows if "eve" in str(row["text"])] == []
+    assert rows[0]["text"] is None
+    assert any(row["text"] for row in rows)
 
 
 @pytest.mark.parametrize("command", ["check", "run", "doctor", "rehearse", "calibrate"])

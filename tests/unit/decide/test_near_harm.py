@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rollout.cli.text.next_action import next_action
 from rollout.decide.evidence.blindness import Blind
 from rollout.decide.record.facts import Decided
 from rollout.decide.rules import deadline, progress
 from rollout.decide.rules.view import View, view
 from rollout.decide.step import choose
 from rollout.decide.text.sentence import sentence
+from rollout.explain.next_action import next_action
 from rollout.journal.location import from_words
 from rollout.journal.open import open_for_reading
 from rollout.review.history import histories

@@ -161,6 +161,40 @@ def test_a_deletion_is_an_abort_told_once(world):
     assert "default/demo was deleted" in commands[0].reason
 
 
+def test_a_plan_that_the_watch_does_not_show_is_not_taken_for_deleted(world):
+    """As after a change of the leader: the new one's watch had broken before the plan came."""
+    plan = world.apply()
+    world.run_until(stepping(world, plan))
+    world.cluster.late = {"default/demo"}
+    world.run(60)
+    world.cluster.late = set()
+    world.run_until(lambda: world.states[plan.id].phase == "promoted")
+    assert "human-said" not in world.kinds()
+
+
+def test_a_deletion_waits_until_the_server_tells_it(world):
+    plan = world.apply()
+    world.run_until(stepping(world, plan))
+
+    def refuse(_name):
+        raise ClusterError("no answer")
+
+    world.cluster.fail = refuse
+    world.cluster.delete("demo")
+    world.run(20)
+    assert "human-said" not in world.kinds()
+    world.cluster.fail = lambda _name: None
+    world.run_until(lambda: world.states[plan.id].phase == "rolled back", 60)
+
+
+def test_what_only_finalizers_keep_is_deleted(world):
+    plan = world.apply()
+    world.run_until(stepping(world, plan))
+    world.cluster.held["default/demo"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    world.cluster.late = {"default/demo"}
+    world.run_until(lambda: world.states[plan.id].phase == "rolled back", 5)
+
+
 def test_a_deletion_is_told_once_however_long_the_mesh_takes(world):
     plan = world.apply()
     world.run_until(stepping(world, plan))

@@ -9,9 +9,9 @@ from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import Calibration
 from rollout.cli import surefoot
 from rollout.cli.text.calibration import as_document, text, usual_runs
-from rollout.cli.text.facts import sentence
 from rollout.decide.record.facts import Calibrated, Started
 from rollout.errors import InputError, JournalMovedError
+from rollout.explain.entry import sentence
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import PodHistory
 from rollout.wire import doctor_tools
@@ -213,8 +213,8 @@ def test_a_person_may_waive_it_and_the_journal_says_so():
 
 def test_everything_that_reads_a_journal_passes_over_calibrations():
     from rollout.cli.text.live import Follower
-    from rollout.cli.text.report import states_of
     from rollout.decide.fold import fold_all
+    from rollout.explain.status import states_of
     from rollout.journal.index import by_rollout
 
     lab_run = lab(calibrated(0))

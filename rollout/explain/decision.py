@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from rollout.cli.text.report import states_of
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
@@ -21,6 +20,7 @@ from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import allowance, off_edge
 from rollout.decide.text.numbers import chance, decimal, hundredths, points
 from rollout.errors import InputError
+from rollout.explain.status import states_of
 from rollout.observe.access.address import split_parameters
 from rollout.observe.query import Query, queries
 from rollout.plan.fields.units import percent

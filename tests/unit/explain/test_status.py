@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollout.cli.text.report import report
+from rollout.explain.status import report
 from tests.support.worlds import GOOD, Lab, plan
 
 

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.verdict.readout import Readout
-from rollout.cli.text.next_action import next_action
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.reasons import Reason, split_reason
@@ -20,6 +19,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import sentence
+from rollout.explain.next_action import next_action
 from rollout.ports import Entry
 from rollout.redact import redact_values
 from rollout.tick.fleet import recorded_stable, service_key

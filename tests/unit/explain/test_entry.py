@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from rollout.cli.text.facts import _SENTENCES, clean
 from rollout.decide.record.facts import Fact
+from rollout.explain.entry import _SENTENCES, clean
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,116 @@
+"""The decision log: which entries a reader asked for, and an entry as a JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.decide.record.reasons import split_reason
+from rollout.journal.hash_chain import Row, document
+from rollout.journal.index import matching, names
+from rollout.ports import Entry
+from rollout.redact import has_secret, redact_values
+
+_LOOKS = {"observed", "lived"}  # entries of looks that decided nothing
+
+
+def as_document(entry: Entry) -> dict[str, Any]:
+    """Return one entry as a JSON object, as the help of `surefoot log` describes it.
+
+    Passwords of URLs are hidden; `redacted` then says that the hash is not of what is printed.
+    """
+    fact = document(entry.fact)
+    head = {"seq": entry.seq, "at": to_utc(entry.fact.at).isoformat(timespec="microseconds")}
+    head |= {"rollout": fact.pop("rollout"), "kind": fact.pop("kind")}
+    del fact["at"]  # the head has it, as a date
+    redacted = redact_values(fact)
+    mark = {"redacted": True} if redacted != fact else {}
+    return {**head, **redacted, **mark, "hash": entry.hash}
+
+
+def to_utc(at: float) -> datetime:
+    """Return the moment of a unix time, in UTC."""
+    return datetime.fromtimestamp(at, UTC)
+
+
+def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
+    """Yield the entries of the rollouts of one name, or all entries without a name.
+
+    Rollouts of that name that start while the log is followed are included. Raises InputError
+    when the first chunk, which is the whole journal so far, does not know the name.
+    """
+    plan_names: dict[str, str] = {}
+    for chunk in chunks:
+        if name is None:
+            yield from chunk
+        else:
+            plan_names |= names(chunk)
+            ids = matching(plan_names, name)
+            yield from (entry for entry in chunk if entry.fact.rollout in ids)
+
+
+def holds_secret(row: Row) -> bool:
+    """Return whether a row holds the password of a URL, so that its text may not be shown."""
+    # Only few rows hold an address at all: the others are not parsed.
+    return "://" in row.text and has_secret(json.loads(row.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What an entry is looked up by; empty where it has none of that."""
+
+    seq: int
+    at: float
+    rollout: str
+    kind: str
+    action: str
+    reasons: tuple[str, ...]
+    actor: str
+
+
+def headline(entry: Entry) -> Headline:
+    """Return the headline of an entry."""
+    fact = entry.fact
+    action, reasons = (fact.action, fact.reasons) if isinstance(fact, Decided) else ("", ())
+    actor = fact.actor if isinstance(fact, HumanSaid) else ""
+    return Headline(entry.seq, fact.at, fact.rollout, fact.kind, action, reasons, actor)
+
+
+@dataclass(frozen=True)
+class EntryFilter:
+    """Which entries are printed; what is empty or None lets all of them pass."""
+
+    actions: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+    since: float | None = None  # unix seconds, included
+    until: float | None = None  # unix seconds, not included
+    has_observations: bool = False
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is any time that both ends let pass."""
+        return self.since is None or self.until is None or self.since < self.until
+
+    def passes(self, line: Headline) -> bool:
+        """Return whether all conditions hold of an entry; those of one kind are alternatives."""
+        if line.kind in _LOOKS and not self.has_observations:
+            return False
+        if self.since is not None and line.at < self.since:
+            return False
+        if self.until is not None and line.at >= self.until:
+            return False
+        if self.actors and line.actor not in self.actors:
+            return False
+        if self.actions and line.action not in self.actions:
+            return False
+        return not self.reasons or self._has_reason(line)
+
+    def _has_reason(self, line: Headline) -> bool:
+        """Return whether one of the reasons is named, with or without its subject."""
+        given = {*line.reasons, *(split_reason(reason)[0] for reason in line.reasons)}
+        return not given.isdisjoint(self.reasons)

@@ -1,0 +1,35 @@
+"""Moments as a reader writes them: a date, a time, or how long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rollout.plan.fields.units import seconds
+
+Moment = Callable[[float], float]
+"""Gives unix seconds for the present in unix seconds."""
+
+
+def parse_moment(text: str) -> Moment:
+    """Read a date or time in ISO 8601, UTC where it names no zone, or a duration back from now.
+
+    Raises ValueError, with the cure, for anything else.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        ago = _read_duration(text)
+        return lambda now: now - ago
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return lambda _now: at.timestamp()
+
+
+def _read_duration(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError:
+        raise ValueError(
+            "write a time in ISO 8601, such as 2026-06-01 or 2026-06-01T08:00+02:00 (UTC without a "
+            "zone), or how long ago, such as 2h"
+        ) from None

@@ -1,0 +1,110 @@
+"""Decides who may see the pages: one token, exchanged for a cookie; known hosts and origins only.
+
+A loopback address says nothing about who asks: every user of the machine and every page in a
+browser reaches it. So each request needs the token or the cookie made of it, and names the host
+that we serve (which ends DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.errors import InputError
+from rollout.journal.key_file import read_private, write_private
+
+COOKIE = "surefoot-page"
+_LEAST = 16  # characters of a token
+_CURE = "remove it, and a new one is made"
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content security policy of pages: nothing inline, nothing from elsewhere, in nobody's frame."""
+
+HEADERS: Mapping[str, str] = {
+    "cache-control": "no-store",
+    "content-security-policy": PAGE_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+def open_token(file: Path) -> str:
+    """Return the token in a file that is its owner's alone, which is made if it is not there.
+
+    Raises InputError for a file that others may read or that holds no token, OSError where it
+    cannot be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
+    except FileExistsError:
+        pass
+    token = read_private(file, _CURE).decode(errors="replace").strip()
+    if len(token) < _LEAST or not token.isascii() or not token.isprintable():
+        raise InputError(f"the token in {file} is not {_LEAST} or more plain characters; {_CURE}")
+    return token
+
+
+@dataclass(frozen=True)
+class PageAccess:
+    """Who may see the pages.
+
+    `hosts` are the names, with ports, under which we are asked; `is_secure` says that it is TLS.
+    """
+
+    token: str
+    hosts: frozenset[str]
+    is_secure: bool = False
+
+    @property
+    def cookie(self) -> str:
+        """The cookie's value: it shows that its holder had the token, and does not tell it."""
+        return hmac.new(self.token.encode(), b"surefoot page cookie v1", hashlib.sha256).hexdigest()
+
+    def is_known_host(self, host: str | None) -> bool:
+        return host is not None and host.lower() in self.hosts
+
+    def is_own_origin(self, origin: str | None) -> bool:
+        """Return whether a request comes from our own pages, or from no page at all."""
+        scheme = "https" if self.is_secure else "http"
+        return origin is None or origin.lower() in {f"{scheme}://{host}" for host in self.hosts}
+
+    def has_token(self, words: str) -> bool:
+        return hmac.compare_digest(words.strip().encode(), self.token.encode())
+
+    def may_see(self, authorization: str | None, cookie: str | None) -> bool:
+        """Return whether a header `Authorization: Bearer TOKEN` or the cookie is right."""
+        scheme, _, words = (authorization or "").partition(" ")
+        if scheme.lower() == "bearer" and self.has_token(words):
+            return True
+        return cookie is not None and hmac.compare_digest(cookie.encode(), self.cookie.encode())
+
+
+def names_of(address: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the hosts, with ports, that mean a server at this address and under these names."""
+    names = {address, *more}
+    if is_loopback(address):
+        names |= {"localhost", "127.0.0.1", "::1"}
+    bracketed = {f"[{name}]" if ":" in name else name.lower() for name in names}
+    default = {80, 443}
+    return frozenset(
+        {f"{name}:{port}" for name in bracketed} | (bracketed if port in default else set())
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is a loopback one; of names only localhost is."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

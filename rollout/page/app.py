@@ -1,0 +1,193 @@
+"""Answers requests for the pages: a Starlette application over one journal."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rollout.errors import InputError, SurefootError
+from rollout.page.access import COOKIE, HEADERS, PageAccess
+from rollout.page.charts import POLICY
+from rollout.page.pages import PageSet
+from rollout.redact import redact
+
+_POLL = 1.0  # seconds between two looks for new entries
+_OPEN = ("/sign-in", "/static/")  # what a person sees before signing in
+_LARGEST_FORM = 4096  # bytes
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Lets only those through that may see the pages, and sets the headers of every answer."""
+
+    app: ASGIApp
+    access: PageAccess
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (refusal or self.app)(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers, path = Headers(scope=scope), scope["path"]
+        if not self.access.is_known_host(headers.get("host")):
+            return Response("this server is not asked under that name", 421)
+        if not self.access.is_own_origin(headers.get("origin")):
+            return Response("only its own pages may ask this server", 403)
+        if path.startswith(_OPEN):
+            return None
+        cookie = Request(scope).cookies.get(COOKIE)
+        if self.access.may_see(headers.get("authorization"), cookie):
+            return None
+        if "text/html" in headers.get("accept", ""):
+            return RedirectResponse("/sign-in", 303)
+        return Response("sign in, or send the token as `Authorization: Bearer TOKEN`", 401)
+
+
+def application(pages: PageSet, access: PageAccess) -> ASGIApp:
+    """Return the application that serves the pages to those with access."""
+
+    def answer(make: Callable[[PageSet, Request], str]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            return HTMLResponse(await run_in_threadpool(make, pages, request))
+
+        return endpoint
+
+    routes = [
+        Route("/", answer(lambda pages, _request: pages.home())),
+        Route("/rollouts/{rollout}", answer(_rollout)),
+        Route("/rollouts/{rollout}/{chart}-{theme}.svg", partial(_chart, pages)),
+        Route("/services/{namespace}/{service}", answer(_service)),
+        Route(
+            "/decisions/{number:int}",
+            answer(_decision),
+        ),
+        Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
+        Route("/verify", answer(lambda pages, _request: pages.verify())),
+        Route("/rows", partial(_rows, pages)),
+        Route("/replay", partial(_replay, pages)),
+        Route("/events", partial(_events, pages)),
+        Route("/sign-in", partial(_sign_in, pages, access), methods=["GET", "POST"]),
+        Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+    ]
+    handlers = {
+        SurefootError: partial(_failed, pages),
+        HTTPException: partial(_refused, pages),
+        Exception: partial(_refused, pages),  # and uvicorn tells it on stderr
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), access)
+
+
+def _rollout(pages: PageSet, request: Request) -> str:
+    return pages.rollout(request.path_params["rollout"])
+
+
+def _service(pages: PageSet, request: Request) -> str:
+    return pages.service(request.path_params["namespace"], request.path_params["service"])
+
+
+def _decision(pages: PageSet, request: Request) -> str:
+    return pages.decision(request.path_params["number"])
+
+
+async def _chart(pages: PageSet, request: Request) -> Response:
+    names = request.path_params
+    drawing = await run_in_threadpool(
+        pages.charts.draw, names["rollout"], names["chart"], names["theme"]
+    )
+    return Response(
+        drawing, media_type="image/svg+xml", headers={"content-security-policy": POLICY}
+    )
+
+
+async def _rows(pages: PageSet, request: Request) -> Response:
+    """Answer sealed rows after a number, for a browser that checks their hashes itself."""
+    after = request.query_params.get("after", "0")
+    if not (after.isascii() and after.isdigit() and len(after) < 16):
+        raise HTTPException(400, "`after` is the number of an entry")
+    return JSONResponse(await run_in_threadpool(pages.rows, int(after)))
+
+
+async def _replay(pages: PageSet, _request: Request) -> Response:
+    return JSONResponse(await run_in_threadpool(pages.replay))
+
+
+async def _events(pages: PageSet, request: Request) -> Response:
+    """Tell the number of the newest entry whenever there are new ones.
+
+    An event's id is that number, so a browser that comes back says what it has seen.
+    """
+    from sse_starlette.sse import EventSourceResponse
+
+    last = request.headers.get("last-event-id", "")
+    since = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
+
+    is_over = anyio.Event()  # set when the server ends
+
+    async def events() -> AsyncIterator[dict[str, str]]:
+        newest = since
+        while not is_over.is_set():
+            with contextlib.suppress(SurefootError):  # the page that is loaded tells it
+                head = await run_in_threadpool(pages.reader.refresh)
+                if newest is None or head != newest:
+                    yield {"id": str(head), "event": "entries", "data": str(head)}
+                newest = head
+            with anyio.move_on_after(_POLL):
+                await is_over.wait()
+
+    return EventSourceResponse(
+        events(), ping=15, shutdown_event=is_over, shutdown_grace_period=_POLL
+    )
+
+
+async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Response:
+    if request.method == "GET":
+        return HTMLResponse(pages.sign_in(""))
+    if int(request.headers.get("content-length") or _LARGEST_FORM + 1) > _LARGEST_FORM:
+        raise HTTPException(413, "that is no token")
+    from urllib.parse import parse_qs
+
+    form = parse_qs((await request.body()).decode(errors="replace"))
+    if not access.has_token(form.get("token", [""])[0]):
+        return HTMLResponse(pages.sign_in("That is not the token."), 403)
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        COOKIE, access.cookie, httponly=True, samesite="strict", secure=access.is_secure
+    )
+    return response
+
+
+async def _failed(pages: PageSet, _request: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, InputError) else 503
+    return HTMLResponse(pages.error(redact(str(error))), status)
+
+
+async def _refused(pages: PageSet, _request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    words = error.detail if isinstance(error, HTTPException) else "that failed"
+    return HTMLResponse(pages.error(words), status)

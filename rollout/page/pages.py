@@ -1,0 +1,250 @@
+"""The pages themselves: each method reads what it needs and returns one page of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, get_args
+from urllib.parse import urlencode
+
+from rollout.decide.record.facts import Action
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.comparison import compared_with
+from rollout.errors import InputError
+from rollout.explain.decision import explain
+from rollout.explain.entry import clean
+from rollout.explain.log import EntryFilter, holds_secret
+from rollout.explain.moment import parse_moment
+from rollout.explain.status import report
+from rollout.journal.hash_chain import GENESIS, Row
+from rollout.page import views
+from rollout.page.charts import CHARTS, ChartRoom, are_available
+from rollout.page.reader import JournalReader
+from rollout.page.render import Links, Renderer
+from rollout.ports import Journal
+from rollout.review.history import histories
+from rollout.tick.fleet import recorded_stable
+
+_ROWS = 500  # rows that a browser gets at once
+_NEWEST = 40  # entries on a rollout's page
+_DIGITS = 16  # of a number that a browser sends, at most
+FILTERS = ("rollout", "action", "reason", "actor", "since", "until")
+"""The fields by which the page of the log can be filtered."""
+
+
+class SealedJournal(Journal, Protocol):
+    """A journal that also hands out its rows as they are sealed."""
+
+    def rows(self, after: int = 0, most: int | None = None) -> Sequence[Row]: ...
+
+
+@dataclass(frozen=True)
+class PageSet:
+    """The pages of one journal."""
+
+    reader: JournalReader
+    journal: SealedJournal
+    links: Links
+
+    @cached_property
+    def charts(self) -> ChartRoom:
+        """What draws the charts."""
+        return ChartRoom(self.reader)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self.links)
+
+    def home(self) -> str:
+        """Return the page of all rollouts, those first that need a person."""
+        self.reader.refresh()
+        return self._page("home", cards=views.cards(self.reader.states(), self.reader.now()))
+
+    def rollout(self, rollout: str) -> str:
+        """Return one rollout's page. Raises InputError for an unknown id."""
+        self.reader.refresh()
+        state = self._state(rollout)
+        status = report(rollout, state, self.reader.now(), self.reader.states())
+        places, more = views.page_of(
+            self.reader.headlines(), EntryFilter(), frozenset({rollout}), None
+        )
+        lines = [views.log_line(entry) for entry in self.reader.entries(places[:_NEWEST][::-1])]
+        return self._page(
+            "rollout",
+            report=status,
+            namespace=state.plan.metadata.namespace,
+            ladder=views.ladder(state, status),
+            bars=views.bars(status.guardrails),
+            confidence=state.plan.spec.confidence,
+            basis=compared_with(state.plan),
+            digest=state.plan.digest,
+            charts=CHARTS if are_available() and _has_looks(state) else {},
+            lines=lines[::-1],
+            is_cut=more or len(places) > _NEWEST,
+        )
+
+    def service(self, namespace: str, service: str) -> str:
+        """Return the page of one service: its versions and how they fared. Raises InputError."""
+        self.reader.refresh()
+        now, states = self.reader.now(), self.reader.states()
+        own = [
+            name
+            for name, state in states.items()
+            if (state.plan.metadata.namespace, state.plan.spec.service) == (namespace, service)
+        ]
+        if not own:
+            raise InputError(f"no rollout of {service!r} in {namespace!r} is in this journal")
+        rollouts = {name: self._state(name) for name in own}
+        return self._page(
+            "service",
+            service=service,
+            namespace=namespace,
+            cards=[
+                (card, views.bars(report(card.rollout, rollouts[card.rollout], now).guardrails))
+                for card in views.cards(rollouts, now)
+            ],
+            stable=recorded_stable(states[name] for name in own),
+        )
+
+    def decision(self, number: int) -> str:
+        """Return why one decision was made, and what came of it. Raises InputError."""
+        self.reader.refresh()
+        entry = next(iter(self.reader.entries([number] if self._holds(number) else [])), None)
+        if entry is None:
+            raise InputError(f"there is no entry {number:,} in this journal")
+        rollout = entry.fact.rollout
+        explanation = explain(self.reader.entries_of(rollout, number), number)
+        after = [
+            line.seq
+            for line in self.reader.headlines()
+            if line.rollout == rollout and line.seq > number
+        ][:20]
+        return self._page(
+            "decision",
+            why=explanation,
+            line=views.log_line(entry),
+            effects=views.effects(self.reader.entries(after), number),
+        )
+
+    def log(self, query: Mapping[str, str]) -> str:
+        """Return a page of the decision log, newest first; `query` holds its filters."""
+        self.reader.refresh()
+        chosen = {key: clean(query.get(key, "")) for key in FILTERS}
+        names = {rollout: state.plan.name for rollout, state in self.reader.states().items()}
+        rollouts = _matching(names, chosen["rollout"])
+        problem, wanted = "", EntryFilter()
+        try:
+            wanted = _parse_filter(chosen, self.reader.now())
+        except ValueError as error:
+            problem = f"{error}; nothing is filtered"
+        before = query.get("before", "")
+        places, has_older = views.page_of(
+            self.reader.headlines(),
+            wanted,
+            rollouts,
+            int(before) if before.isdecimal() and len(before) < _DIGITS else None,
+        )
+        lines = [views.log_line(entry) for entry in self.reader.entries(places[::-1])]
+        older = {key: words for key, words in chosen.items() if words}
+        return self._page(
+            "log",
+            lines=lines[::-1],
+            names=sorted(set(names.values())),
+            actions=[action.replace(" ", "-") for action in get_args(Action)],
+            filters=chosen,
+            problem=problem,
+            older=f"/log?{urlencode({**older, 'before': places[-1]})}" if has_older else "",
+        )
+
+    def whole_log(self, rollout: str = "") -> str:
+        """Return the whole log, of all rollouts or of one, on one page: for files."""
+        self.reader.refresh()
+        wanted = EntryFilter()
+        places = [
+            line.seq
+            for line in self.reader.headlines()
+            if wanted.passes(line) and rollout in ("", line.rollout)
+        ]
+        lines = [views.log_line(entry) for entry in self.reader.entries(places)]
+        return self._page("log", lines=lines[::-1], problem="", older="")
+
+    def verify(self) -> str:
+        """Return the page on which a browser checks the chain of hashes by itself."""
+        return self._page("verify", head=self.reader.refresh(), genesis=GENESIS)
+
+    def rows(self, after: int) -> dict[str, Any]:
+        """Return sealed rows after a number, as a browser checks them.
+
+        A row that holds the password of a URL is not handed out: its text is null.
+        """
+        head = self.reader.refresh()
+        rows = self.journal.rows(after, _ROWS) if after < head else []
+        return {"head": head, "rows": [_as_json(row) for row in rows]}
+
+    def replay(self) -> dict[str, Any]:
+        """Decide every recorded look again, and return how many come out as recorded."""
+        looks = [
+            look
+            for history in histories(self.journal.read())
+            for look in history.looks
+            if look.fact
+        ]
+        changed = [look.decided.seq for look in looks if look.differs and look.decided]
+        return {"looks": len(looks), "differ": changed}
+
+    def sign_in(self, problem: str) -> str:
+        """Return the page that asks for the token."""
+        return self._renderer.page("sign_in", problem=problem)
+
+    def error(self, words: str) -> str:
+        """Return a page that says what went wrong."""
+        return self._renderer.page("error", words=words)
+
+    def _page(self, template: str, **values: object) -> str:
+        return self._renderer.page(
+            template, head=values.pop("head", self.reader.head), now=self.reader.now(), **values
+        )
+
+    def _holds(self, number: int) -> bool:
+        return 0 < number <= self.reader.head
+
+    def _state(self, rollout: str) -> RolloutState:
+        state = self.reader.state(rollout)
+        if state is None:
+            raise InputError(f"there is no rollout {rollout!r} in this journal")
+        return state
+
+
+def _has_looks(state: RolloutState) -> bool:
+    """Return whether anything was counted that a chart could show."""
+    return state.looked_at is not None
+
+
+def _matching(names: Mapping[str, str], name: str) -> frozenset[str] | None:
+    """Return the ids that a name or an id means; None for no name, which means all."""
+    if not name:
+        return None
+    return frozenset(rollout for rollout, plan in names.items() if name in (rollout, plan))
+
+
+def _parse_filter(chosen: Mapping[str, str], now: float) -> EntryFilter:
+    """Return what to filter by. Raises ValueError, in words, for a time that is none."""
+    since, until = (
+        parse_moment(chosen[key])(now) if chosen[key] else None for key in ("since", "until")
+    )
+    wanted = EntryFilter(
+        actions=tuple(filter(None, [chosen["action"].replace("-", " ")])),
+        reasons=tuple(filter(None, [chosen["reason"]])),
+        actors=tuple(filter(None, [chosen["actor"]])),
+        since=since,
+        until=until,
+    )
+    if not wanted.is_possible:
+        raise ValueError("nothing is both since and before these times")
+    return wanted
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    text = None if holds_secret(row) else row.text
+    return {"seq": row.seq, "previous": row.previous, "hash": row.hash, "text": text}

@@ -1,0 +1,55 @@
+"""Writes every page of a journal as files in one folder, which open without a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from rollout.page.charts import CHARTS, THEMES, are_available
+from rollout.page.pages import PageSet
+from rollout.page.render import FileLinks
+
+_FILES = ("style.css", "icon.svg")
+
+
+def write_site(pages: PageSet, folder: Path) -> int:
+    """Write the pages, their owner's alone, and return how many files.
+
+    Raises OSError, also for a link in a file's place, and what reading a journal raises.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _FILES:
+        _write(folder / name, (Path(__file__).with_name("static") / name).read_text("utf-8"))
+    count = 0
+    for name, html in _pages(pages, FileLinks()):
+        _write(folder / name, html)
+        count += 1
+    return count
+
+
+def _write(file: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with os.fdopen(os.open(file, flags, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text)
+
+
+def _pages(pages: PageSet, links: FileLinks) -> Iterator[tuple[str, str]]:
+    yield links.home(), pages.home()
+    yield links.verify(), pages.verify()
+    yield links.log(), pages.whole_log()
+    services = set()
+    for rollout, state in pages.reader.states().items():
+        yield links.rollout(rollout), pages.rollout(rollout)
+        yield links.log(rollout), pages.whole_log(rollout)
+        if are_available() and state.looked_at is not None:
+            for chart, theme in product(CHARTS, THEMES):
+                name = links.chart(rollout, chart, theme)
+                yield name, pages.charts.draw(rollout, chart, theme).decode()
+        services.add((state.plan.metadata.namespace, state.plan.spec.service))
+    for namespace, service in sorted(services):
+        yield links.service(namespace, service), pages.service(namespace, service)
+    for line in pages.reader.headlines():
+        if line.action:
+            yield links.decision(line.seq), pages.decision(line.seq)

@@ -1,0 +1,80 @@
+"""Who may see the page, and under which names."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from rollout.errors import InputError
+from rollout.page.access import PageAccess, is_loopback, names_of, open_token
+from rollout.page.serve import PageListener
+
+
+def test_a_token_is_made_once_and_is_its_owner_s(tmp_path):
+    file = tmp_path / "state" / "page.token"
+    token = open_token(file)
+    assert len(token) >= 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert open_token(file) == token
+
+
+def test_a_token_that_others_may_read_is_refused(tmp_path):
+    file = tmp_path / "page.token"
+    open_token(file)
+    file.chmod(0o644)
+    with pytest.raises(InputError, match=r"page\.token"):
+        open_token(file)
+
+
+@pytest.mark.parametrize("content", ["", "short", "sixteen letters\nand more", "ключ" * 8])
+def test_what_is_no_token_is_refused(tmp_path, content):
+    file = tmp_path / "page.token"
+    file.write_text(content)
+    file.chmod(0o600)
+    with pytest.raises(InputError, match="plain characters"):
+        open_token(file)
+
+
+def test_a_token_is_never_made_through_a_link(tmp_path):
+    victim, link = tmp_path / "victim", tmp_path / "page.token"
+    link.symlink_to(victim)
+    with pytest.raises((InputError, OSError)):
+        open_token(link)
+    assert not victim.exists()
+
+
+def test_the_cookie_tells_no_token():
+    access = PageAccess("the-token-of-a-page", frozenset({"x"}))
+    assert access.token not in access.cookie
+    assert access.may_see(None, access.cookie)
+    assert not access.may_see(None, access.token)
+    assert not access.may_see(None, None)
+    assert access.may_see("bearer the-token-of-a-page", None)
+    assert not access.may_see("Basic the-token-of-a-page", None)
+
+
+def test_loopback_is_known_by_its_three_names_alone():
+    names = names_of("127.0.0.1", 8377)
+    assert names == {"127.0.0.1:8377", "localhost:8377", "[::1]:8377"}
+    assert "pages.example" in names_of("0.0.0.0", 443, ("Pages.example",))
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("x", False)],
+)
+def test_what_is_loopback(address, expected):
+    assert is_loopback(address) is expected
+
+
+def test_another_address_needs_a_certificate_and_a_token_file(tmp_path):
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    with pytest.raises(InputError, match="--certificate"):
+        PageListener("0.0.0.0", 8377).check(has_token_file=True)
+    with pytest.raises(InputError, match="--token-file"):
+        PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=False)
+    with pytest.raises(InputError, match="together"):
+        PageListener("127.0.0.1", 8377, (), certificate).check(has_token_file=True)
+    PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=True)
+    PageListener("127.0.0.1", 8377).check(has_token_file=False)

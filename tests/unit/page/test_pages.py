@@ -1,0 +1,169 @@
+"""What the pages say, whoever wrote what is in the journal."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollout.decide.record.facts import HumanSaid
+from rollout.errors import InputError, JournalError
+from rollout.journal.jsonl import LinesJournal, export
+from rollout.journal.memory import MemoryJournal
+from rollout.page import views
+from rollout.page.pages import PageSet
+from rollout.page.reader import JournalReader
+from rollout.page.render import FileLinks, Links
+from rollout.page.site import write_site
+from tests.support.worlds import Lab
+from tests.unit.page.conftest import NOW, RECORDED, pages_of
+
+ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e\x1b[31m"
+
+
+def say(lab, command, words="a person"):
+    fact = HumanSaid(
+        rollout=lab.rollout, at=lab.clock.now(), command=command, actor=words, reason=words
+    )
+    lab.journal.append([fact], lab.journal.read()[-1].seq)
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def tags_of(html):
+    parser = _Tags()
+    parser.feed(html)
+    return parser.tags
+
+
+def test_those_that_need_a_person_come_first(pages):
+    lab = Lab()
+    lab.run(10)
+    say(lab, "pause")
+    lab.run(4)
+    pages.reader.refresh()
+    states = {lab.rollout: lab.state, **pages.reader.states()}
+    first, *rest = views.cards(states, lab.clock.now())
+    assert (first.rollout, first.calls) == (lab.rollout, "paused")
+    assert [card.phase for card in rest] == ["rolled back", "promoted"]
+
+
+def test_a_page_says_what_status_says(pages):
+    html = pages.rollout("discharge-summarizer-v3-e6a331de")
+    assert "Roll back v3 from 25 % to 0 %, all traffic to v2: latency above 120" in html
+    assert 'aria-current="step"' in html
+    assert re.search(r"harmful</span>", html)
+
+
+def test_a_service_has_every_rollout_newest_first(pages):
+    html = pages.service("clinical-ai", "discharge-summarizer")
+    assert html.index("rolled back") < html.index("promoted")
+    assert "stable version now: <code>v2</code>" in html
+
+
+def test_a_decision_is_explained_and_decided_again(pages):
+    html = pages.decision(75)
+    assert "Decided again from the recorded counts: the same decision." in html
+    assert "the mesh shows 0 % (decision 75)" in html
+    with pytest.raises(InputError, match="is not a decision"):
+        pages.decision(76)
+
+
+def test_words_of_others_are_text_on_every_page(tmp_path):
+    journal = MemoryJournal()
+    lab = Lab(journal=journal)
+    lab.run(10)
+    say(lab, "abort", ATTACK)
+    lab.run(20)
+    file = tmp_path / "attacked.jsonl"
+    export(journal.rows(), file)
+    attacked = pages_of(file)
+    attacked.home()
+    numbers = [line.seq for line in attacked.reader.headlines() if line.action]
+    htmls = [attacked.home(), attacked.rollout(lab.rollout), attacked.log({"actor": ATTACK})]
+    htmls += [attacked.log({"rollout": ATTACK}), *map(attacked.decision, numbers)]
+    assert any("alert(1)" in html for html in htmls), "it is shown"
+    for html in htmls:
+        tags = tags_of(html)
+        sources = [attrs["src"] for tag, attrs in tags if tag == "img"]
+        assert all(source.startswith("/rollouts/") for source in sources)
+        assert all("src" in attrs for tag, attrs in tags if tag == "script")
+        assert not [name for _, attrs in tags for name in attrs if name.startswith("on")]
+        assert "\x1b" not in html
+        assert "\u202e" not in html
+
+
+def test_an_edited_journal_is_shown_as_broken(tmp_path):
+    file = tmp_path / "edited.jsonl"
+    lines = RECORDED.read_text().splitlines(keepends=True)
+    lines[40] = lines[40].replace("8s", "9s", 1) if "8s" in lines[40] else lines[40][:-3] + "x\n"
+    file.write_text("".join(lines))
+    with pytest.raises(JournalError):
+        pages_of(file).home()
+
+
+def test_a_reader_keeps_up_with_what_is_appended():
+    lab = Lab()
+    reader = JournalReader(lab.journal, lab.clock.now, pause=0)
+    lab.run(10)
+    reader.refresh()
+    before = len(reader.headlines())
+    lab.run(60)
+    reader.refresh()
+    assert reader.head == lab.journal.read()[-1].seq
+    assert len(reader.headlines()) > before
+    assert reader.states()[lab.rollout] == lab.state
+    entries = reader.entries_of(lab.rollout)
+    assert [e.seq for e in entries] == [
+        e.seq for e in lab.journal.read() if e.fact.rollout == lab.rollout
+    ]
+
+
+def test_the_site_opens_without_a_server_and_every_link_leads_somewhere(tmp_path):
+    journal = LinesJournal(RECORDED)
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
+    count = write_site(pages, tmp_path / "site")
+    files = {file.name for file in (tmp_path / "site").iterdir()}
+    assert len(files) == count + 2  # and the style and the icon
+    assert [name for name in files if name.endswith("-dark.svg")]
+    for name in files:
+        if name.endswith(".html"):
+            for tag, attrs in tags_of((tmp_path / "site" / name).read_text()):
+                target = attrs.get("href") or attrs.get("src") or attrs.get("srcset") or "#"
+                is_graph = target.startswith("http://127.0.0.1")  # of the recorded Prometheus
+                assert target.startswith("#") or is_graph or target in files, (tag, target)
+
+
+def test_a_site_is_not_written_through_a_link(tmp_path):
+    victim, folder = tmp_path / "victim", tmp_path / "site"
+    folder.mkdir()
+    victim.write_text("kept")
+    (folder / "index.html").symlink_to(victim)
+    journal = LinesJournal(RECORDED)
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
+    with pytest.raises(OSError, match=r"index\.html"):
+        write_site(pages, folder)
+    assert victim.read_text() == "kept"
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_two_names_are_never_one_file_and_a_file_is_never_elsewhere(name, other):
+    links = FileLinks()
+    names = links.rollout(name), links.rollout(other)
+    assert (names[0] == names[1]) is (name == other)
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", names[0])
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_an_address_is_one_segment(name):
+    assert Links().rollout(name).count("/") == 2
