@@ -30,10 +30,12 @@ from benchmarks.quality import (
     against,
     contest,
     default,
+    default_table,
     detection,
     harm,
     kinds,
     latency,
+    margins,
     picture,
     promotion,
     rollback,
@@ -62,6 +64,7 @@ PARTS: dict[str, Callable[[Size, int], Blocks]] = {
     "latency": lambda size, seed: {"latency": latency.run(size.latency, seed)},
     "kinds": lambda size, seed: {"kinds": kinds.run(size.kinds, seed)},
     "default": lambda size, seed: {"default": default.run(size.default, seed, whole=size is FULL)},
+    "margins": lambda size, seed: {"margins": margins.run(size.margins, seed)},
 }
 """What --only can select; the random streams of a block do not depend on the selection."""
 
@@ -78,7 +81,8 @@ TABLES: dict[str, Callable[[Blocks], Iterable[str]]] = {
     "dispersion": lambda rows: [tables.of_dispersion(rows["power under dispersion"])],
     "latency": lambda rows: [tables.of_latency(rows["latency"])],
     "kinds": lambda rows: [tables.of_kinds(rows["kinds"])],
-    "default": lambda rows: [default.of_default(rows["default"])],
+    "default": lambda rows: [default_table.of_default(rows["default"])],
+    "margins": lambda rows: [margins.of_margins(rows["margins"])],
 }
 
 BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
@@ -96,6 +100,7 @@ BARS: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {
     "5 harm": {"harm": lambda rows: harm.misses(rows["harm"])},
     "9 kinds": {"kinds": lambda rows: kinds.misses(rows["kinds"])},
     "8 default": {"default": lambda rows: default.misses(rows["default"])},
+    "10 absolute margins": {"margins": lambda rows: margins.misses(rows["margins"])},
 }
 
 BEYOND: dict[str, dict[str, Callable[[Blocks], list[str]]]] = {

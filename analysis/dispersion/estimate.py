@@ -24,6 +24,12 @@ ONE_POD = (
     "from a bad pod; give the canary two pods"
 )
 SHORT = "stable's pods have a history of {ticks} ticks, {least} are needed to know how pods differ"
+MOST_RESTLESS = 4.0
+"""Long-run variance of a pod's relative rate that is assumed at most where the past shows none.
+
+It is that of an AR(1) of sd .4 with a memory of 10 looks; bad spells of 3 looks have 5.5.
+"""
+
 LONELY = "stable has one pod, so nothing is known of how pods differ"
 SILENT = "stable's pods have no exposures in their history"
 
@@ -63,6 +69,9 @@ class Dispersion:
     `by`: whether pods were compared, or a version's totals over time (`totals.estimate_totals`).
     `trouble`: the longest rare trouble of the totals, in looks; evidence that lasts no longer is
     limited (`limit`). 0 if there was none, and where pods tell what hits all of them alike.
+    `rate`: stable's bad units per exposure. `unexcluded`: the long-run variance per tick of a pod's
+    relative rate that the past does not exclude, which sizes what an absolute margin allows beyond
+    that rate. Both are None in older journals, whose tests go on as they began.
     """
 
     cluster: float = 1.0
@@ -76,6 +85,8 @@ class Dispersion:
     problem: str = ""
     by: Literal["pods", "totals"] = "pods"
     trouble: int = 0
+    rate: float | None = None
+    unexcluded: float | None = None
 
     @property
     def is_calm(self) -> bool:
@@ -123,15 +134,23 @@ def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
     per_tick, whole = moments(e, x, 1), lifelong_moments(e, x, WINDOWS[-1])
     windows = {m: moments(e, x, m) for m in WINDOWS}
     last = WINDOWS[-1]
+    n = float(x.sum() / max(1, (e > 0).sum()))
     # Means over m ticks have the variance lasting + passing / m: two window lengths give lasting.
     stays = max(0.0, (ticks * whole.spread - last * windows[last].spread) / (ticks - last))
     cluster = _estimate_cluster(per_tick, stays)
     pods_seen = int((e.sum(axis=0) > 0).sum())
+    sums = {
+        m: m * w.most(cluster, find_error(n * m / pods, ticks // m * (pods - 1)), stays)
+        for m, w in {1: per_tick, **windows}.items()
+    }
+    brief = max(0.0, per_tick.spread - stays) * max(
+        1.0, _compute_widening(pods_seen) / _compute_widening(_ENOUGH)
+    )
+    passing = max(0.0, *(m * (w.beyond(cluster) - stays) for m, w in windows.items()))
     return Dispersion(
         cluster=cluster,
-        brief=max(0.0, per_tick.spread - stays)
-        * max(1.0, _compute_widening(pods_seen) / _compute_widening(_ENOUGH)),
-        passing=max(0.0, *(m * (w.beyond(cluster) - stays) for m, w in windows.items())),
+        brief=brief,
+        passing=passing,
         lasting=stays * _compute_widening(pods_seen),
         inflation=max(cluster, *(_compute_inflation(w, stays) for w in windows.values())),
         pods_canary=pods_canary,
@@ -140,6 +159,8 @@ def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
         problem=ONE_POD
         if pods_canary == 1 and _has_lasting_differences(whole, stays, pods_seen)
         else "",
+        rate=float(x.sum() / e.sum()),
+        unexcluded=max(brief + passing, min(MOST_RESTLESS, max(sums.values()))),
     )
 
 
@@ -152,6 +173,14 @@ def _estimate_cluster(per_tick: Moments, stays: float) -> float:
         return _CLUSTERED
     weighted = max(1.0, _compute_inflation(per_tick, stays)) * per_tick.independent
     return (weighted + _PRIOR * _CLUSTERED) / (per_tick.independent + _PRIOR)
+
+
+def find_error(n: float, freedom: int) -> float:
+    """Return the relative standard error of windows' squares, with n bad units in each.
+
+    Derived here: a Poisson count's squared deviation has the variance (2 + 1/n) n^2.
+    """
+    return float(np.sqrt((2 + 1 / max(n, 1e-9)) / max(freedom, 1)))
 
 
 def _compute_inflation(window: Moments, stays: float) -> float:

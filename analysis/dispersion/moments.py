@@ -14,6 +14,10 @@ WINDOWS = (4, 16, 48)
 differences between pods last."""
 
 
+LUCK = 1.5
+"""Standard errors up to which an excess of variance is luck."""
+
+
 class Moments(NamedTuple):
     """Second moments of the pods' bad units given the totals of windows."""
 
@@ -34,6 +38,19 @@ class Moments(NamedTuple):
         if self.per_variance <= 0:
             return 0.0
         return (self.squares - cluster * self.independent) / self.per_variance
+
+    def most(self, cluster: float, error: float, stays: float = 0.0) -> float:
+        """Compute the variance of relative rates, beyond `cluster`, that luck does not exclude.
+
+        It is `beyond` without the part that `stays`, at least 0, and `LUCK` standard errors;
+        `error` is the squares' relative one. Infinite where the windows tell nothing.
+
+        Derived here: an upper confidence limit of what `beyond` estimates.
+        """
+        if self.per_variance <= 0:
+            return float("inf")
+        luck = LUCK * error * cluster * self.independent / self.per_variance
+        return max(0.0, self.beyond(cluster) - stays) + luck
 
 
 def moments(e: Array, x: Array, m: int) -> Moments:

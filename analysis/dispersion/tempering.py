@@ -17,6 +17,7 @@ class Noise(NamedTuple):
     """Dispersions as arrays of one shape (...), which is () for a single dispersion.
 
     `arms` converts a variance between pods to that of the arms' log ratio: 1 / k_c + 1 / k_s.
+    `rate` and `unexcluded` are NaN where older journals do not tell them.
     """
 
     cluster: Array
@@ -28,6 +29,8 @@ class Noise(NamedTuple):
     pods_canary: Array
     pods_stable: Array
     trouble: Array
+    rate: Array
+    unexcluded: Array
 
     @property
     def arms(self) -> Array:
@@ -49,12 +52,12 @@ def noise(dispersion: Dispersion) -> Noise:
     return Noise(*(floats(getattr(dispersion, f)) for f in Noise._fields))
 
 
-def inflation(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
+def inflation(noise: Noise, n: ArrayLike, share: ArrayLike, unlearnt: ArrayLike = 0.0) -> Array:
     """Compute the variance ratio of the canary's bad units to independent ones: (...), >= 1.
 
-    max(min(n, cluster), 1 + n q (1-q) brief arms) + n q (1-q) passing arms, given n bad units of
-    both arms, with q = `share` the canary's expected share of them. Derived here: to first order
-    the log rates of the arms differ by a variable of variance brief arms, which adds
+    max(min(n, cluster), 1 + n q (1-q) brief arms) + n q (1-q) passing arms + `unlearnt`, given n
+    bad units of both arms, with q = `share` the canary's expected share of them. Derived here: to
+    first order the log rates of the arms differ by a variable of variance brief arms, which adds
     (n q (1-q))^2 brief arms to the n q (1-q) of independent units. Dividing a look's log-capital by
     K is exact for clusters of at most K bad units (by Jensen's inequality it is one bet per cluster
     at most) and approximate for larger ones.
@@ -66,18 +69,50 @@ def inflation(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
     units, q = floats(n), floats(share)
     split = units * q * (1 - q) * noise.arms
     alone = np.maximum(1.0, np.minimum(units, noise.cluster))
-    return np.maximum(alone, 1 + split * noise.brief) + split * noise.passing
+    return np.maximum(alone, 1 + split * noise.brief) + split * noise.passing + floats(unlearnt)
 
 
-def inflation_at_known_n(noise: Noise, n: ArrayLike, share: ArrayLike) -> Array:
+def inflation_at_known_n(
+    noise: Noise, n: ArrayLike, share: ArrayLike, unlearnt: ArrayLike = 0.0
+) -> Array:
     """Compute `inflation` at an `n` known before the look, with full clusters: (...), >= 1.
 
-    max(cluster, 1 + n q (1-q) brief arms) + n q (1-q) passing arms. The evidence of safety is
-    divided by it: a weight that falls with a look's own bad units would be biased towards calling a
-    harmful canary safe.
+    max(cluster, 1 + n q (1-q) brief arms) + n q (1-q) passing arms + `unlearnt`. The evidence of
+    safety is divided by it: a weight that falls with a look's own bad units would be biased towards
+    calling a harmful canary safe.
     """
     split = floats(n) * floats(share) * (1 - floats(share)) * noise.arms
-    return np.maximum(noise.cluster, 1 + split * noise.brief) + split * noise.passing
+    spread = np.maximum(noise.cluster, 1 + split * noise.brief) + split * noise.passing
+    return spread + floats(unlearnt)
+
+
+def unlearnt(noise: Noise, e_c: ArrayLike, absolute: ArrayLike) -> Array:
+    """Compute the variance ratio that is added for bad units such as stable's past had too few of.
+
+    It is e_c (absolute - rate)+ unexcluded / k_c: (...), >= 0. Where an absolute margin allows more
+    bad units than stable ever had, its past tells little of how so many of them would come.
+
+    Derived here: m units of one arm whose relative rate varies by v per pod have the variance
+    m + m^2 v / k_c. It depends on exposures alone, so that where requests are independent the
+    divided test is exact still (Jensen); that v is at most `unexcluded` is an assumption.
+    """
+    beyond = floats(absolute) - noise.rate
+    # NaN, of an older journal, is not above 0.
+    return np.where(beyond > 0, floats(e_c) * beyond * noise.unexcluded / noise.pods_canary, 0.0)[
+        ()
+    ]
+
+
+def inflation_alone(noise: Noise, e_c: ArrayLike, limit: ArrayLike) -> Array:
+    """Compute the variance ratio of the canary's bad units at a limit, without stable: (...), >= 1.
+
+    max(cluster, 1 + m brief / k_c) + m passing / k_c + `unlearnt`, with m = e_c min(limit, rate)
+    the bad units that are as stable's past has shown them. Derived here: as `unlearnt`, the
+    variance of one arm; it depends on exposures alone too.
+    """
+    units = floats(e_c) * np.minimum(floats(limit), noise.rate) / noise.pods_canary
+    spread = np.maximum(noise.cluster, 1 + units * noise.brief) + units * noise.passing
+    return np.asarray(spread + unlearnt(noise, e_c, limit))[()]
 
 
 def expected(

@@ -17,8 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.counting.counts import EvidenceError
-from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, checked
-from analysis.dispersion.moments import Moments, conditional_moments
+from analysis.dispersion.estimate import (
+    LEAST_TICKS,
+    MOST_RESTLESS,
+    Dispersion,
+    checked,
+    find_error,
+)
+from analysis.dispersion.moments import LUCK, Moments, conditional_moments
 from analysis.dispersion.trouble import find_trouble
 
 Array = NDArray[np.float64]
@@ -38,7 +44,6 @@ _ARMS = 1 / PODS_CANARY + 1 / PODS_STABLE
 _PRIOR, _CLUSTERED = 2.0, 9.0  # two bad units' worth of belief in clusters of nine
 _WINDOWS = {1: 4, 4: 4, 16: 6, 48: 5}  # looks in a window: windows in a group
 _DETRENDED = 16  # looks in a window from which on a group's straight line costs nothing
-_LUCK = 1.5  # standard errors up to which an excess of variance is luck
 
 
 class _Windows(NamedTuple):
@@ -54,10 +59,14 @@ class _Windows(NamedTuple):
         Source: the nonnegative garrote, Breiman, Technometrics 37 (1995), 373-384.
         """
         excess = self.moments.squares - cluster * self.moments.independent
-        luck = _LUCK * self.error * cluster * self.moments.independent
+        luck = LUCK * self.error * cluster * self.moments.independent
         if excess <= luck or self.moments.per_variance <= 0:
             return 0.0
         return excess * (1 - (luck / excess) ** 2) / self.moments.per_variance
+
+    def most(self, cluster: float) -> float:
+        """Return the most that luck does not exclude, see `Moments.most`."""
+        return self.moments.most(cluster, self.error)
 
 
 def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
@@ -70,7 +79,9 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
     of longer windows vary less whatever the memory: the base rate drifts then. A total of K pods
     varies by a K-th of a pod's variance. K is `PODS_STABLE`, so both are times that.
 
-    What is hardly more than independent requests (`Dispersion.is_calm`) is taken for them.
+    What is hardly more than independent requests (`Dispersion.is_calm`) is taken for them. But few
+    bad units show little: `unexcluded` is the most that m psi_m may be by `LUCK` standard errors,
+    `MOST_RESTLESS` if that is less and the past does not show more.
 
     The estimates rest on a past that is like the present. Derived here; measured in
     docs/decisions/0035.
@@ -93,6 +104,7 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
     sums = {m: PODS_STABLE * m * window.beyond(pearson) for m, window in windows.items()}
     unexhausted = min(2 * sums[16], max(0.0, sums[48] - sums[16]))
     passing = max(sums[4], sums[16], sums[48] + unexhausted)
+    most = max(PODS_STABLE * m * window.most(pearson) for m, window in windows.items())
     split = n * _ARMS / 4  # of arms with equal traffic
     learned = Dispersion(
         cluster=cluster,
@@ -105,6 +117,8 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
         ticks=len(trouble.looks),
         by="totals",
         trouble=trouble.longest,
+        rate=float(x.sum() / max(1.0, e.sum())),
+        unexcluded=max(brief + passing, min(most, MOST_RESTLESS)),
     )
     if not learned.is_calm:
         return learned
@@ -118,5 +132,4 @@ def _compare_windows(e: Array, x: Array, m: int, n: float) -> _Windows:
     parts = (v[len(e) - groups * m * size :].reshape(groups, size, m).sum(axis=2) for v in (e, x))
     is_detrended = m >= _DETRENDED
     freedom = groups * (size - 1 - is_detrended)
-    error = np.sqrt((2 + 1 / max(n * m, 1e-9)) / freedom)
-    return _Windows(conditional_moments(*parts, detrended=is_detrended), float(error))
+    return _Windows(conditional_moments(*parts, detrended=is_detrended), find_error(n * m, freedom))

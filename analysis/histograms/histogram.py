@@ -11,7 +11,6 @@ look would not be valid.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add
 from typing import Any
@@ -24,9 +23,11 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.fast_replace import replace
 from analysis.histograms import alternatives, bucket_test
-from analysis.histograms.alternatives import Alternatives, HistogramTolerance
+from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.edges import ENOUGH, Pair, choose, pairs
+from analysis.histograms.shape_capital import ShapeCapital
 from analysis.log_arrays import Array
+from analysis.rates.limit import limit_one
 from analysis.rates.risk_difference import Contrast, Units, compared_each, each_safe, informed
 
 EDGE = 0.41
@@ -36,31 +37,6 @@ COARSE = (
     "the buckets are coarser than the tolerance: no edge in the tail has a partner within "
     "{tolerance}; use finer buckets or a wider tolerance"
 )
-
-
-@dataclass(frozen=True)
-class ShapeCapital:
-    """Log-capital of a histogram and stable's past. `problem`: why nothing can be proven.
-
-    `information` is the precision of the arms' difference in probits, `log_divisor` the divisor
-    of all log-capital (`tempering.total`); they are 0 and 1 without dispersion. `bets` are the
-    bucket test's alternatives, built from the first `built_from_units` units of the past; they
-    are derived from it, so they do not take part in comparisons.
-    """
-
-    edges: tuple[float, ...] = ()
-    cuts: tuple[float, ...] = ()
-    history: tuple[int, ...] = ()
-    harm: tuple[float, ...] = ()
-    chosen: tuple[Pair, ...] = ()
-    contrasts: tuple[Contrast, ...] = ()
-    e_c: int = 0
-    e_s: int = 0
-    problem: str = ""
-    information: float = 0.0
-    log_divisor: float = 1.0
-    built_from_units: int = 0
-    bets: Alternatives | None = field(default=None, compare=False, repr=False)
 
 
 def learn(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) -> ShapeCapital:
@@ -86,7 +62,7 @@ def update(rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts) ->
     units, log_divisor = _count_beyond(rule, capital.chosen, evidence), weighed["log_divisor"]
     # All bets use the edges, alternatives and weights of `capital`, as of before this look.
     bets = {
-        "harm": _bet_on_harm(rule, capital, evidence, look_weight),
+        **_bet_on_harm(rule, capital, evidence, look_weight),
         "contrasts": compared_each(
             capital.contrasts, units, look_weight=at_edge, log_divisor=log_divisor
         ),
@@ -103,6 +79,11 @@ def log_harm(capital: ShapeCapital) -> float:
     if not capital.harm:
         return 0.0
     return float(bucket_test.log_harm(np.asarray(capital.harm) / capital.log_divisor))
+
+
+def log_rise(capital: ShapeCapital) -> float:
+    """Return the log of the evidence of the rise under way, see `limit.log_rise`; 0 without one."""
+    return float(bucket_test.log_harm(capital.rise)) if capital.rise else 0.0
 
 
 def log_safe(capital: ShapeCapital) -> float:
@@ -198,13 +179,19 @@ def _weigh_look(
 
 def _bet_on_harm(
     rule: HistogramTolerance, capital: ShapeCapital, evidence: Counts, look_weight: float
-) -> tuple[float, ...]:
-    """Add the bucket test's log-capital per alternative; nothing is bet without alternatives."""
+) -> dict[str, tuple[float, ...]]:
+    """Add the bucket test's log-capital per alternative; nothing is bet without alternatives.
+
+    A trouble such as the past's wins no more than `limit.limit` allows.
+    """
     if capital.bets is None:
-        return capital.harm
+        return {}
     arms = (oriented(counts, rule.worse) for counts in (evidence.canary, evidence.stable))
     gain = look_weight * alternatives.gain(capital.bets, *arms)
-    return tuple(((capital.harm or 0.0) + gain).tolist())
+    trouble = rule.dispersion.trouble if rule.dispersion else 0
+    gain, rise, looks = limit_one(gain, capital.rise, capital.rise_looks, trouble)
+    harm = tuple(((capital.harm or 0.0) + gain).tolist())
+    return {"harm": harm, "rise": rise, "rise_looks": looks}
 
 
 def _refresh_alternatives(rule: HistogramTolerance, capital: ShapeCapital) -> ShapeCapital:

@@ -10,11 +10,13 @@ clusters (`rate`), or tempered (`robust_test`).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.log_arrays import Column
+from analysis.rates import ratio_test
 
 Array = NDArray[np.float64]
 
@@ -27,10 +29,39 @@ HAZARD = 1 / 200
 NONE = -1e9
 """Stands for log 0, no start so far, but finite."""
 
+MOST = 0.7
+"""Log-capital that a late start gains per look at most, where the past tells too little."""
+
 LOG_REMAINING = float(np.log1p(-HAZARD))
 """What a look adds to the log of the waiting capital."""
 
 _LOG_HAZARD = float(np.log(HAZARD))
+
+
+@dataclass(frozen=True)
+class LateStarts:
+    """The ratio test's later starts: logs per point, the log of what waits, and the information.
+
+    The information, n q (1 - q) summed over looks, is `robust_test.RobustState.information`.
+    """
+
+    logs: tuple[float, ...] = (NONE,) * ratio_test.POINTS.size
+    waiting: float = 0.0
+    information: float = 0.0
+
+
+def add(starts: LateStarts, gain: Array, information: float, *, is_limited: bool) -> LateStarts:
+    """Add a look's gain to all starts, the one that begins with it included: gain is (P,).
+
+    Where `is_limited`, a start gains `MOST` at most. A lower gain of a test supermartingale leaves
+    it one.
+    """
+    within = np.minimum(gain, MOST) if is_limited else gain
+    return LateStarts(
+        tuple((begin(np.array(starts.logs), starts.waiting) + within).tolist()),
+        starts.waiting + LOG_REMAINING,
+        starts.information + information,
+    )
 
 
 def begin(late: Array, waiting: Column) -> Array:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.rates import ratio_test
 
 Array = NDArray[np.float64]
 
@@ -18,6 +20,33 @@ class Rise(NamedTuple):
 
     gain: Array
     looks: Array
+
+
+def limit_one(
+    gain: Array, rise: tuple[float, ...], looks: tuple[float, ...], longest: int
+) -> tuple[Array, tuple[float, ...], tuple[float, ...]]:
+    """Run `limit` for one test, whose rises are tuples (P,), empty before the first."""
+    if not longest:
+        return gain, rise, looks
+    nothing = (0.0,) * gain.size
+    before = Rise(np.array(rise or nothing), np.array(looks or nothing))
+    within, after = limit(gain, before, np.array([float(longest)]))
+    return within, tuple(after.gain.tolist()), tuple(after.looks.tolist())
+
+
+SUSPICION = 200.0
+"""Times the evidence of a rollback that a rise needs for a suspicion: one rise begins a look."""
+
+
+def log_rise(gain: ArrayLike) -> float:
+    """Compute the log of the evidence that the points' rises have won since they began: (P,).
+
+    It is what a rollback would rest on if stable had no troubles. Derived here: where requests are
+    independent a rise is a test supermartingale from its begin on, and at most one begins in a
+    look. So in N looks a harmless canary's rises reach `SUSPICION` / alpha with a chance of
+    N alpha / `SUSPICION` at most, and alpha where a rollout has 200 looks.
+    """
+    return float(ratio_test.log_harm(gain))
 
 
 def limit(gain: Array, rise: Rise, longest: Array) -> tuple[Array, Rise]:

@@ -14,7 +14,8 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.fast_replace import replace
-from analysis.rates import late_starts, ratio_test, robust_test
+from analysis.rates import late_starts, limit, ratio_test, robust_test
+from analysis.rates.late_starts import LateStarts
 from analysis.rates.risk_difference import Contrast, Units, compared, informed
 
 CRASH = 0.2
@@ -39,18 +40,6 @@ class RateMargin:
     ratio: float
     absolute: float
     dispersion: Dispersion | None = None
-
-
-@dataclass(frozen=True)
-class LateStarts:
-    """The ratio test's later starts: logs per point, the log of what waits, and the information.
-
-    The information, n q (1 - q) summed over looks, is `robust_test.RobustState.information`.
-    """
-
-    logs: tuple[float, ...] = (late_starts.NONE,) * ratio_test.POINTS.size
-    waiting: float = 0.0
-    information: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,34 +112,40 @@ def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
     return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
 
 
+def log_rise(rule: RateMargin, capital: RateCapital) -> float:
+    """Return the log of the evidence of the rise under way, see `limit.log_rise`; 0 without one."""
+    is_limited = rule.dispersion is not None and rule.dispersion.trouble and capital.robust
+    return limit.log_rise(robust_test.find_rise(capital.robust)) if is_limited else 0.0
+
+
 def _look_in_calm(
     rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
 ) -> RateCapital:
-    """Run a counted look as for independent requests, with late starts."""
+    """Run a counted look as for independent requests, with late starts.
+
+    What an absolute margin allows beyond stable's past is as in `robust_test.update`.
+    """
     units = _read_units(evidence)
     e_c, e_s, x_c, x_s, _ = units
     if not e_c or not e_s:
         return capital
     gain = ratio_test.gain(e_c, e_s, x_c, x_s, ratio=rule.ratio, absolute=rule.absolute)
-    logs = np.array((capital.harm, capital.late.logs))
-    logs[1] = late_starts.begin(logs[1], capital.late.waiting)
-    harm, late = (logs + gain).tolist()
+    unlearnt = float(tempering.unlearnt(noise, e_c, rule.absolute))
+    gain = gain / (1 + unlearnt)
     odds = rule.ratio * e_c / e_s
     due = x_s + rule.absolute * e_c / (1 + odds)
-    starts = LateStarts(
-        tuple(late),
-        capital.late.waiting + late_starts.LOG_REMAINING,
-        capital.late.information + due * odds / (1 + odds),
-    )
+    information = due * odds / (1 + odds) / (1 + unlearnt)
+    starts = late_starts.add(capital.late, gain, information, is_limited=unlearnt > 0)
     return replace(
         capital,
-        harm=tuple(harm),
+        harm=tuple((np.array(capital.harm) + gain).tolist()),
         late=starts,
         contrast=compared(
             _prepare_contrast(rule, capital),
             _doubt_canary(evidence),
             rule.ratio,
-            log_divisor=1 + starts.information * float(noise.lasting_of_arms),
+            1 / (1 + unlearnt),
+            1 + starts.information * float(noise.lasting_of_arms),
         ),
     )
 
@@ -204,7 +199,8 @@ def _weigh_safety(
     """
     bad = max(baseline_rate * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
-    return 1 / float(tempering.inflation_at_known_n(noise, n, share))
+    unlearnt = tempering.unlearnt(noise, units.e_c, rule.absolute)
+    return 1 / float(tempering.inflation_at_known_n(noise, n, share, unlearnt))
 
 
 def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:

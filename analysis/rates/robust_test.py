@@ -24,7 +24,7 @@ from analysis.dispersion.tempering import Noise, floats
 from analysis.log_arrays import column, log_mean, log_sum, row
 from analysis.rates import late_starts, ratio_test
 from analysis.rates.limit import Rise, limit
-from analysis.rates.share_bets import FRACTIONS, RELATED, bias, log_payoff
+from analysis.rates.share_bets import FRACTIONS, RELATED, Allowance, bias, log_payoff
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ _HEDGED = 0.5  # largest weight of share bets in the mean, where pods differ muc
 _LEAST = 1e-3
 _POINTS, _BETS = ratio_test.POINTS.size, FRACTIONS.size
 _EVEN = np.log(np.full(_BETS, 1 / _BETS))
-SIZE = 4 * _POINTS + _BETS + 6
+SIZE = 4 * _POINTS + _BETS + 8
 """Number of values in a rollout's state."""
 
 
@@ -61,7 +61,9 @@ class RobustState(NamedTuple):
     looks: Array  # counted looks in the open block
     n: Array  # bad units in the open block
     x_c: Array  # the canary's bad units in the open block
-    expected_x_c: Array  # the canary's bad units in the open block at its margin
+    expected_x_c: Array  # those that the canary may have in the open block
+    allowed: Array  # what an absolute margin adds to them, see `share_bets.Allowance`
+    due: Array  # expected_x_c at the margin, as known before the block
 
 
 def start(shape: tuple[int, ...] = ()) -> Array:
@@ -87,9 +89,14 @@ def update(
        differ more than ever before cannot decide alone. (A bound by the look's own phi would fall
        as the canary's bad units rise: more harm would be less evidence.)
     3. The share bets of a block of `Noise.block` looks are paid at its end, see
-       `share_bets.log_payoff`. Of the block's n bad units the canary may have X = n pi* +
-       absolute e_c (1 - pi*), with pi the canary's share of traffic and
-       pi* = ratio pi / (1 - pi + ratio pi), increased by `share_bets.bias`.
+       `share_bets.log_payoff`. Of the block's n bad units the canary may have X = n pi*, with pi
+       the canary's share of traffic and pi* = ratio pi / (1 - pi + ratio pi), increased by
+       `share_bets.bias`, and on average absolute e_c (1 - pi*) on top. (Older journals have added
+       that to X. Where most bad units come from it, n is large because they came: harmless canaries
+       were rolled back.)
+
+    Bad units beyond what stable's past has shown (`tempering.unlearnt`) divide all gains, and a
+    late start then gains at most `late_starts.MOST` per look.
 
     Args:
         state: (..., SIZE).
@@ -141,6 +148,14 @@ def information(state: ArrayLike) -> Array:
     return _unpack(np.asarray(state, dtype=np.float64)).information
 
 
+def find_rise(state: ArrayLike) -> Array:
+    """Return each point's rise under way, as gained: (..., SIZE) -> (..., P).
+
+    Derived here: it is the sum that `limit.limit` bounds.
+    """
+    return _unpack(np.asarray(state, dtype=np.float64)).rise
+
+
 def _add_look(
     now: RobustState, noise: Noise, counts: Sequence[Array], *margin: Array
 ) -> RobustState:
@@ -149,19 +164,24 @@ def _add_look(
     n = x_c + x_s
     # Information uses the predicted n, not n itself: the canary's bad units must not affect it.
     expected_n, q = tempering.expected(e_c, e_s, x_s, ratio, absolute)
+    unlearnt = tempering.unlearnt(noise, e_c, absolute)
     gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-    gain = gain / column(tempering.inflation(noise, n, q))
+    gain = gain / column(tempering.inflation(noise, n, q, unlearnt))
     precision = now.information + expected_n * q * (1 - q) / tempering.inflation(
-        noise, expected_n, q
+        noise, expected_n, q, unlearnt
     )
     is_limited = column(noise.trouble > 0)
     gain = gain / np.where(is_limited, column(tempering.total(noise, precision)), 1.0)
     gain, rise = limit(gain, Rise(now.rise, now.rise_looks), column(noise.trouble))
     # The bound uses the inflation of the past: see `update` for why not the look's own.
     most = 1 + 1 / np.maximum(noise.inflation - 1, _LEAST) ** 2
+    most = np.where(unlearnt > 0, np.minimum(most, late_starts.MOST), most)
     # Capital that starts now bets in this look already, on the same gain as all earlier starts.
     begun = late_starts.begin(now.late, column(now.waiting))
-    expected_x_c = n * np.minimum(1.0, q * (1 + bias(noise, q))) + absolute * e_c * (1 - q)
+    share = np.minimum(1.0, q * (1 + bias(noise, q)))
+    allowed = absolute * e_c * (1 - q)
+    # An older journal's test goes on as it began.
+    is_older = np.isnan(noise.rate)
     opened = now._replace(
         ratio=now.ratio + gain,
         late=begun + np.minimum(gain, column(most)),
@@ -172,24 +192,33 @@ def _add_look(
         looks=now.looks + 1,
         n=now.n + n,
         x_c=now.x_c + x_c,
-        expected_x_c=now.expected_x_c + expected_x_c,
+        expected_x_c=now.expected_x_c + n * share + np.where(is_older, allowed, 0.0),
+        allowed=now.allowed + np.where(is_older, 0.0, allowed),
+        due=now.due
+        + np.where(
+            is_older,
+            0.0,
+            share * tempering.expected(e_c, e_s, noise.rate * e_s, ratio, absolute)[0],
+        ),
     )
-    return _settle_block(opened, noise)
+    return _settle_block(opened, noise, share)
 
 
-def _settle_block(now: RobustState, noise: Noise) -> RobustState:
+def _settle_block(now: RobustState, noise: Noise, share: Array) -> RobustState:
     """Pay out the share bets and open a new block where the block is complete."""
     over = now.looks >= noise.block
     open_ = np.where(over, 0.0, 1.0)
-    bets = now.bets + np.where(
-        column(over), log_payoff(noise, now.n, now.x_c, now.expected_x_c), 0.0
-    )
+    allowance = Allowance(now.allowed, now.due, share)
+    payoff = log_payoff(noise, now.n, now.x_c, now.expected_x_c, allowance)
+    bets = now.bets + np.where(column(over), payoff, 0.0)
     return now._replace(
         bets=bets,
         looks=now.looks * open_,
         n=now.n * open_,
         x_c=now.x_c * open_,
         expected_x_c=now.expected_x_c * open_,
+        allowed=now.allowed * open_,
+        due=now.due * open_,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -26,11 +28,26 @@ blocks without the divisor find harm a fifth later and are wrong more often.
 _LEAST = 1e-3
 
 
-def log_payoff(noise: Noise, n: Array, x_c: Array, expected_x_c: Array) -> Array:
+class Allowance(NamedTuple):
+    """What an absolute margin adds in a block, each (...): zeros without one.
+
+    `units` is a, the sum of absolute e_c (1 - q) over its looks, `due` the expected_x_c of a block
+    at the margin, both known beforehand, and `share` is q.
+    """
+
+    units: Array
+    due: Array
+    share: Array
+
+
+def log_payoff(
+    noise: Noise, n: Array, x_c: Array, expected_x_c: Array, allowance: Allowance | None = None
+) -> Array:
     """Compute log(1 + w (x_c - X)) for each bet size, (...) -> (..., 8); zero for an empty block.
 
     w = fraction / ((1 - X/n) cluster), and w X <= MOST. The only assumption is
-    E[x_c | past, n] <= X: each factor is then positive with an expectation of at most 1.
+    E[x_c | past, n] <= X: each factor is then positive with an expectation of at most 1. With an
+    absolute margin see `_log_allowed`.
 
     Source: Waudby-Smith & Ramdas, JRSS-B 86 (2024), 1-27, section 4: the capital of bets on a mean.
 
@@ -39,7 +56,12 @@ def log_payoff(noise: Noise, n: Array, x_c: Array, expected_x_c: Array) -> Array
         n: bad units of both arms in the block.
         x_c: the canary's bad units in the block.
         expected_x_c: X, the number of them that the canary may expect.
+        allowance: what an absolute margin adds to them.
     """
+    if allowance is not None and np.any(allowance.units > 0):
+        plain = log_payoff(noise, n, x_c, expected_x_c)
+        allowed = _log_allowed(noise, x_c, expected_x_c, allowance)
+        return np.where(column(allowance.units > 0), allowed, plain)
     placed = (n > 0) & (expected_x_c > 0)
     expected = np.where(placed, expected_x_c, 1.0)
     against = np.maximum(1 - expected / np.maximum(n, 1.0), _LEAST)
@@ -47,6 +69,29 @@ def log_payoff(noise: Noise, n: Array, x_c: Array, expected_x_c: Array) -> Array
     clusters = np.maximum(1.0, np.minimum(n, noise.cluster))
     stake = np.minimum(MOST, FRACTIONS * column(expected / (against * clusters)))
     return np.where(column(placed), np.log1p(stake * column(x_c / expected - 1)), 0.0)
+
+
+def _log_allowed(noise: Noise, x_c: Array, expected_x_c: Array, allowance: Allowance) -> Array:
+    """Compute log(1 + w (x_c - X)) - log(1 + W a) for each bet size: (...) -> (..., 8).
+
+    W = min(fraction / ((1 - q) cluster), MOST / due) is known before the block, and
+    w = min(W, MOST / X). Of n bad units the canary may have X = n q, and on top what its absolute
+    margin allows, whenever that comes: given n that is no bound of x_c, since n is large when much
+    of it came. So the bet is on X alone, and pays for the margin in every block, also without bad
+    units.
+
+    Derived here: let u of x_c be what the margin adds, of mean absolute e_c at most. Given u and
+    n, E[x_c - u] <= (n - u) q, so E[x_c - X] <= u (1 - q). As w depends on n alone, the mean of the
+    first factor is at most 1 + E[w u] (1 - q) <= 1 + W a. Only the placing of stable-like units is
+    assumed, no clusters, as without a margin.
+    """
+    units, due, share = allowance
+    against = np.maximum(1 - share, _LEAST)
+    most = np.minimum(
+        FRACTIONS / column(against * noise.cluster), MOST / column(np.maximum(due, _LEAST))
+    )
+    stake = np.minimum(most, MOST / column(np.maximum(expected_x_c, _LEAST)))
+    return np.log1p(stake * column(x_c - expected_x_c)) - np.log1p(most * column(units))
 
 
 def bias(noise: Noise, q: ArrayLike) -> Array:

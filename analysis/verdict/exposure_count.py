@@ -31,6 +31,7 @@ class ExposureCount:
     dispersion = None
     tolerance = None
     problem = ""
+    log_rise = 0.0
     finding = "counted: it shows no harm"
 
     @property

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.estimate import Dispersion
-from analysis.dispersion.histogram import estimate_shape
+from analysis.dispersion.histogram import estimate_shape, estimate_shape_totals
 from analysis.fast_replace import replace
 from analysis.histograms import histogram
 from analysis.histograms.alternatives import HistogramTolerance
-from analysis.histograms.histogram import ShapeCapital
+from analysis.histograms.shape_capital import ShapeCapital
 from analysis.rates import risk_difference as contrasts
 from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
 from analysis.verdict.sequential_test import Logs
@@ -43,6 +43,11 @@ class HistogramTest:
         invalid = self.tolerance.dispersion.problem if self.tolerance.dispersion else ""
         return invalid or self.capital.problem
 
+    @property
+    def log_rise(self) -> float:
+        """The log of the evidence of the rise under way, see `histogram.log_rise`."""
+        return histogram.log_rise(self.capital)
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `histogram.log_harm` and `histogram.log_safe`; crashes are not watched."""
@@ -62,7 +67,7 @@ class HistogramTest:
 
     def without_harm_bets(self) -> HistogramTest:
         """Reset the bets on harm, but retain what was learnt of stable."""
-        return replace(self, capital=replace(self.capital, harm=()))
+        return replace(self, capital=replace(self.capital, harm=(), rise=(), rise_looks=()))
 
     def with_dispersion(self, dispersion: Dispersion) -> HistogramTest:
         """Temper all further evidence by the pods' dispersion; one that forbade a test is over."""
@@ -75,11 +80,11 @@ class HistogramTest:
     def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> Dispersion:
         """Estimate the dispersion: of each component the largest at stable's guarded quantiles.
 
-        It is `histogram.estimate_shape`. Raises EvidenceError and ValueError as that does, and
-        EvidenceError where pods are not known.
+        It is `histogram.estimate_shape`, or `histogram.estimate_shape_totals` where pods are not
+        known. Raises EvidenceError and ValueError as these do.
         """
         if pods_canary is None:
-            raise EvidenceError("how a histogram varies is learnt from pods only")
+            return estimate_shape_totals(past.counts.sum(axis=1), self.tolerance.worse)
         return estimate_shape(past.counts, self.tolerance.worse, pods_canary)
 
     def excess_rate(self, alpha: float) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
+from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import ratio_test
 from analysis.rates import risk_difference as contrasts
-from analysis.rates.limit import Rise, limit
+from analysis.rates.limit import limit_one, log_rise
 from analysis.rates.risk_difference import Contrast, Units
 from analysis.verdict.readout import Readout, harm_share, proof_share, read_contrast
 from analysis.verdict.sequential_test import Logs
@@ -30,10 +31,11 @@ class LimitTest:
     """A `SequentialTest` of one sample: the canary's share of bad units is at most `limit`.
 
     It is the ratio test and the excess bound with the limit as an absolute margin above a stable
-    version that fails at nothing: their bounds hold for every share of stable's, also for 0. All
-    evidence is divided by how much more stable's bad units vary than independent ones: that is one
-    bet for each cluster at most (Jensen's inequality). Rare troubles win no more than `limit.limit`
-    allows.
+    version that fails at nothing: their bounds hold for every share of stable's, also for 0. A
+    look's evidence is divided by how much more bad units vary than independent ones: that is one
+    bet for each cluster at most (Jensen's inequality). It is `tempering.inflation_alone`; older
+    journals have divided by what stable's own number of bad units varies by, although a limit may
+    allow many times as many. Rare troubles win no more than `limit.limit` allows.
     """
 
     limit: float
@@ -61,6 +63,11 @@ class LimitTest:
         harm = float(ratio_test.log_harm(self.harm))
         return Logs(harm, contrasts.log_safe(self.contrast, self.limit), None)
 
+    @property
+    def log_rise(self) -> float:
+        """The log of the evidence of the rise under way, see `limit.log_rise`."""
+        return log_rise(self.rise) if self.dispersion and self.dispersion.trouble else 0.0
+
     def learn(self, counts: Counts) -> LimitTest:  # noqa: ARG002  # the same signature as a rate's
         """Return the same: stable's shares have no say."""
         return self
@@ -74,25 +81,27 @@ class LimitTest:
         e_c, x_c = counts.canary_exposures, counts.canary_bad
         if not e_c or self.problem:
             return self
-        e_s, weight = PERFECT * e_c, 1 / self._inflation
+        e_s, weight = PERFECT * e_c, 1 / self._compute_inflation(e_c)
         gain = weight * ratio_test.gain(e_c, e_s, x_c, 0, ratio=1.0, absolute=self.limit)
-        rise = Rise(np.array(self.rise), np.array(self.rise_looks))
-        if self.dispersion is not None and self.dispersion.trouble:
-            gain, rise = limit(gain, rise, np.array([float(self.dispersion.trouble)]))
+        trouble = self.dispersion.trouble if self.dispersion else 0
+        gain, rise, rise_looks = limit_one(gain, self.rise, self.rise_looks, trouble)
         doubted = Units(e_c, e_s, x_c + counts.canary_unlabelled, 0, 0)
         return replace(
             self,
             harm=tuple((np.array(self.harm) + gain).tolist()),
-            rise=tuple(rise.gain.tolist()),
-            rise_looks=tuple(rise.looks.tolist()),
+            rise=rise,
+            rise_looks=rise_looks,
             contrast=contrasts.compared(self.contrast, doubted, 1.0, weight),
         )
 
-    @property
-    def _inflation(self) -> float:
-        """How much more bad units vary than independent ones."""
+    def _compute_inflation(self, e_c: int) -> float:
+        """Compute how much more bad units vary than independent ones in a look."""
         of = self.dispersion
-        return max(1.0, of.cluster, of.inflation) if of else 1.0
+        if of is None:
+            return 1.0
+        if of.rate is None:
+            return max(1.0, of.cluster, of.inflation)
+        return float(tempering.inflation_alone(tempering.noise(of), e_c, self.limit))
 
     def without_harm_bets(self) -> LimitTest:
         """Reset the bets on harm."""

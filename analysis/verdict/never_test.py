@@ -32,6 +32,7 @@ class NeverTest:
     dispersion = None
     tolerance = None
     problem = ""
+    log_rise = 0.0
 
     @property
     def is_broken(self) -> bool:

@@ -53,6 +53,11 @@ class RateTest:
         safe = contrasts.log_safe(self.capital.contrast, self.margin.absolute)
         return Logs(harm, safe, crash if self.has_crash_watch else None)
 
+    @property
+    def log_rise(self) -> float:
+        """The log of the evidence of the rise under way, see `rate.log_rise`."""
+        return rate.log_rise(self.margin, self.capital)
+
     def learn(self, counts: Counts) -> RateTest:
         """Add only stable's counts to the past, see `rate.learn`."""
         return replace(self, capital=rate.learn(self.capital, counts))

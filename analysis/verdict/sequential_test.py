@@ -70,6 +70,13 @@ class SequentialTest(Protocol):
     def logs(self) -> Logs:
         """The logs of the evidence; they depend on margin and capital alone."""
 
+    @property
+    def log_rise(self) -> float:
+        """The log of the evidence of the rise under way, were it not limited; 0 without a limit.
+
+        It is `limit.log_rise`.
+        """
+
     def learn(self, counts: Counts) -> Self:
         """Add only stable's counts to the past, before the canary's traffic counts."""
 

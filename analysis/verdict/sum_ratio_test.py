@@ -32,6 +32,7 @@ class SumRatioTest:
     dispersion = None
     tolerance = None
     problem = ""
+    log_rise = 0.0
 
     @property
     def is_shown_only(self) -> bool:

@@ -171,7 +171,9 @@ def steady(
         both = (e_c > 0) & (e_s > 0)
         bad = np.maximum(baseline_rate * e_s, x_s / FIT)
         n, share = tempering.expected(e_c, e_s, bad, ratio, absolute)
-        look_weight = np.where(both, 1 / tempering.inflation_at_known_n(noise, n, share), 0.0)
+        unlearnt = tempering.unlearnt(noise, e_c, absolute)
+        spread = tempering.inflation_at_known_n(noise, n, share, unlearnt)
+        look_weight = np.where(both, 1 / spread, 0.0)
         below = below + look_weight[:, None] * paths.below(e_c, e_s, x_c, x_s, ratio)
         counted = counted + look_weight * e_c
         log_divisor = tempering.total(noise, robust_test.information(state))

@@ -35,6 +35,7 @@ class Size:
     latency: int
     default: int
     kinds: int
+    margins: int
 
 
 QUICK = Size(
@@ -47,6 +48,7 @@ QUICK = Size(
     latency=8,
     default=20,
     kinds=40,
+    margins=10,
 )
 FULL = Size(
     rollback=1000,
@@ -58,6 +60,7 @@ FULL = Size(
     latency=160,
     default=1000,
     kinds=1000,
+    margins=400,
 )
 
 

@@ -64,11 +64,25 @@ def robust_logs(
     return np.array([robust_test.log_harm(state, noise) for state in states]).T
 
 
+def rises(dispersions: Sequence[Dispersion], counts: ArmCounts) -> Array:
+    """Compute the log of the evidence of the rise under way after each look: (rollouts, looks).
+
+    It is `limit.log_rise`, 0 where the past has no trouble, at a margin of 1.
+    """
+    noise = noises(dispersions)
+    logs = [
+        np.where(noise.trouble > 0, ratio_test.log_harm(robust_test.find_rise(state)), 0.0)
+        for state in walk(noise, counts)
+    ]
+    return np.array(logs).T
+
+
 def _calm_logs(
     dispersions: Sequence[Dispersion], counts: ArmCounts, *, ratio: float, absolute: float
 ) -> Array:
     """Compute the ratio test with late starts after each look: (rollouts, looks)."""
-    lasting = noises(dispersions).lasting_of_arms
+    noise = noises(dispersions)
+    lasting = noise.lasting_of_arms
     sums = np.zeros((2, lasting.size, ratio_test.POINTS.size))
     sums[1] = late_starts.NONE
     waiting, information, logs = np.zeros(lasting.size), np.zeros(lasting.size), []
@@ -76,11 +90,14 @@ def _calm_logs(
     for e_c, e_s, x_c, x_s in zip(*columns, strict=True):
         both = (e_c > 0) & (e_s > 0)
         begun = np.stack([sums[0], late_starts.begin(sums[1], waiting[:, None])])
+        unlearnt = tempering.unlearnt(noise, e_c, absolute)[:, None]
         gain = ratio_test.increment(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-        sums = np.where(both[:, None], begun + gain, sums)
+        gain = gain / (1 + unlearnt)
+        late = np.where(unlearnt > 0, np.minimum(gain, late_starts.MOST), gain)
+        sums = np.where(both[:, None], begun + np.stack([gain, late]), sums)
         waiting = waiting + both * late_starts.LOG_REMAINING
         due, share = tempering.expected(e_c, e_s, x_s, ratio, absolute)
-        information = information + both * due * share * (1 - share)
+        information = information + both * due * share * (1 - share) / (1 + unlearnt[:, 0])
         first, later = ratio_test.log_harm(sums)
         later = np.logaddexp(later, waiting) + np.log(LATE_SHARE)
         mean = np.logaddexp(first + np.log1p(-LATE_SHARE), later)

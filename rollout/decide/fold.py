@@ -40,7 +40,7 @@ from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, Rout
 from rollout.decide.record.write_id import find_rollout
 from rollout.decide.state.following import Following
 from rollout.decide.state.hooks import call_anew
-from rollout.decide.state.retreat import Retreat
+from rollout.decide.state.retreat import Retreat, is_suspicion
 from rollout.decide.state.rollout import (
     LOST,
     MOVES,
@@ -162,6 +162,8 @@ def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutStat
 def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Change the phase, close the open command, and do what the action asks for."""
     phase = MOVES.get((state.phase, fact.action), state.phase)
+    if is_suspicion(fact):
+        phase = state.phase  # a step down, which is judged as every step
     if phase != state.phase and phase in _RESTARTS_DEADLINE:
         state = replace(state, resumed_at=state.clock, resumed_wall=fact.at)
     # Every decision answers the command that was open, so the command is done with.
@@ -188,7 +190,9 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Want the decided split at the mesh."""
     gives_weight = fact.split.canary > 0
     is_retreat = fact.action == "retreat"
-    if is_retreat:
+    if is_suspicion(fact):
+        state = replace(state, suspicions=state.suspicions + 1)
+    elif is_retreat:
         # What only one arm counted says nothing of the shares.
         state = _reset_traffic_evidence(state)
         state = replace(state, retreat=Retreat(state.retreats + 1, fact.at))

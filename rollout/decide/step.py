@@ -22,6 +22,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     safety.drifted,
     safety.forgotten,
     safety.one_armed,
+    safety.suspected,
     safety.long_blind,
     deadline.late,
     deadline.used_up,

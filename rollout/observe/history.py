@@ -67,7 +67,7 @@ def past_queries(
 ) -> list[PastQuery]:
     """Return the queries for the past: by pod where these are declared or found, else totals.
 
-    `pod_labels` are those that were found, by guardrail. Totals are asked for of rates only.
+    `pod_labels` are those that were found, by guardrail.
     """
     spec = ask.plan.spec
     guardrails = {g.name: g for g in spec.guardrails if g.weighs_evidence}
@@ -77,7 +77,7 @@ def past_queries(
         declared, ticks = spec.declared_pods, math.floor(spec.declared_pods.history / spec.interval)
         return _ask_by_pod(spec, parts, declared.label, ticks, now)
     used = {name: own for name, own in pod_labels.items() if not own.is_awaited}
-    alone = [pair for pair in parts if pair[1].guardrail in rates - used.keys()]
+    alone = [pair for pair in parts if pair[1].guardrail in guardrails.keys() - used.keys()]
     return [
         *_ask_for_found(spec, used, now),
         *_ask_for_totals(spec, alone, now),

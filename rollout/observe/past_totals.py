@@ -31,7 +31,7 @@ _SERIES = "surefoot_series"  # the label that holds the name of a sum's series
 def sum_gains(source: Source, parts: Sequence[QueryPart], step: float) -> str:
     """Return the query for what both versions' series gained in each step, by what tells bad."""
     telling = sorted({label for query_part in parts for label in query_part.metric.labels})
-    telling += ["le"] if any(query_part.metric.edge is not None for query_part in parts) else []
+    telling += ["le"] if any(_has_buckets(query_part.metric) for query_part in parts) else []
     arms = [matcher.label for arm in source.arms for matcher in arm]
     own = [source.service, source.version, *arms, *telling]
     labels = ", ".join(map(spell_label, dict.fromkeys(filter(None, own))))
@@ -49,6 +49,10 @@ def sum_gains(source: Source, parts: Sequence[QueryPart], step: float) -> str:
     )
 
 
+def _has_buckets(metric: DeclaredMetric) -> bool:
+    return metric.edge is not None or not metric.has_bad_units
+
+
 def _restore_name(labels: Mapping[str, str]) -> Mapping[str, str]:
     return {**labels, "__name__": labels[_SERIES]} if _SERIES in labels else labels
 
@@ -61,6 +65,8 @@ def count_gains(items: Iterable[Item], metric: DeclaredMetric, grid: TickGrid) -
     """
     if metric.edge is not None:
         return _count_gains_at_edges(items, metric, metric.edge, grid)
+    if _has_buckets(metric):
+        return _count_gains_in_buckets(items, grid)
     counts = np.zeros((grid.ticks, 1, 2), dtype=np.int64)
     for item in items:
         labels = _restore_name(item.metric)
@@ -79,16 +85,30 @@ def _count_gains_at_edges(
     A bucket that falls counts nothing in that look, so the gains up to an edge may be more than
     the whole; they are at most that.
     """
+    gains = _add_up_by_edge(items, grid)
+    edges = [*gains]
+    at_most = np.minimum(gains[edges[find_edge(edges, edge, metric.spell)]], gains[math.inf])
+    rows = np.stack([at_most, gains[math.inf] - at_most], axis=-1)
+    return PodCounts(("",), grid.ends, rows[:, None], (edge, math.inf))
+
+
+def _count_gains_in_buckets(items: Iterable[Item], grid: TickGrid) -> PodCounts:
+    """Add up the gains in each bucket; up to an edge are at least as many as up to a lower one."""
+    gains = _add_up_by_edge(items, grid)
+    upto = np.maximum.accumulate(np.stack([*gains.values()], axis=-1), axis=-1)
+    upto = np.minimum(upto, gains[math.inf][:, None])
+    return PodCounts(("",), grid.ends, np.diff(upto, prepend=0, axis=-1)[:, None], tuple(gains))
+
+
+def _add_up_by_edge(items: Iterable[Item], grid: TickGrid) -> dict[float, Gains]:
+    """Add up cumulative gains, lowest edge first. Raises ObserveError without buckets."""
     gains: dict[float, Gains] = {}
     for item in items:
         upper = read_upper_edge(item.metric)
         gains[upper] = gains.get(upper, 0) + _place_gains(item, grid)
-    edges = sorted(gains)
-    if not edges or edges[-1] < math.inf:
+    if math.inf not in gains:
         raise ObserveError("the past of a native histogram has no buckets to add up")
-    at_most = np.minimum(gains[edges[find_edge(edges, edge, metric.spell)]], gains[math.inf])
-    rows = np.stack([at_most, gains[math.inf] - at_most], axis=-1)
-    return PodCounts(("",), grid.ends, rows[:, None], (edge, math.inf))
+    return dict(sorted(gains.items()))
 
 
 def _place_gains(item: Item, grid: TickGrid) -> Gains:

@@ -93,6 +93,7 @@ def started(
         reads_past=can_read_past and (plan.spec.learns_totals or plan.spec.finds_pods),
         finds_pods=can_read_past and plan.spec.finds_pods,
         late_shares=True,
+        suspects=True,
         prometheus=plan.spec.prometheus.default,
     )
 

@@ -136,7 +136,7 @@ def test_pods_are_a_block_or_a_word(cluster, namespace):
         document["spec"]["pods"] = pods
         return cluster.ask("POST", f"{PLANS.format(namespace)}?dryRun=All", document)
 
-    for good in ("none", {"label": "pod", "canary": 2}):
+    for good in ("none", {"label": "pod", "canary": 2}, {"canary": 2}):
         assert apply(good).get("spec", {}).get("pods") == good
-    for wrong in ({"label": "a-b"}, {"label": "pod", "canary": 0}, {"canary": 2}):
+    for wrong in ({"label": "a-b"}, {"label": "pod", "canary": 0}, {"history": "6h"}):
         assert apply(wrong).get("code") == 422

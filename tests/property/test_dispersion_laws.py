@@ -123,8 +123,8 @@ def test_share_bets_do_not_care_for_the_order_within_a_block(looks, dispersion):
         state = robust_test.start()
         for counts in order:
             state = robust_test.update(state, noise, robust_test.ArmCounts(*counts))
-        assert state[-4:].tolist() == [0.0] * 4  # the block is settled
-        return state[-14:-6]
+        assert state[-6:].tolist() == [0.0] * 6  # the block is settled
+        return state[-16:-8]
 
     first = bets(looks)
     for order in itertools.permutations(looks):

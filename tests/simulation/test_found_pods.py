@@ -122,6 +122,17 @@ def test_a_label_that_only_the_canary_s_requests_confirm_is_used_before_any_evid
     assert rollout.state.guardrails["errors"].test.dispersion.by == "pods"
 
 
+def test_the_number_of_canary_pods_may_be_told_without_a_label():
+    """Before the canary's first request nobody can count its pods; the plan's number is used."""
+    rollout, observer = lab(by_pod(canary=0), pods={"canary": 2})
+    rollout.run()
+    assert observer.asks[0].finds_pods
+    fact = learned(rollout)[0]
+    assert {d.by for d in fact.dispersions.values()} == {"pods"}
+    assert {d.pods_canary for d in fact.dispersions.values()} == {2}
+    assert "2 of the canary" in advances(rollout)[0].sentence
+
+
 def test_a_client_s_label_that_the_canary_s_requests_refute_gives_way_to_totals():
     refuted = replace(in_total(), awaited={})
     rollout, _ = lab(by_pod(), refuted, warmup="20s")

@@ -40,17 +40,14 @@ def _describe_pods(plan: Plan) -> str:
     if pods is None:
         if not (plan.spec.learns_totals or plan.spec.finds_pods):
             return f"{_INDEPENDENT}; declare `pods` to measure how requests and pods differ"
-        others = [
-            g.name for g in plan.spec.guardrails if g.bad_margin is None and g.weighs_evidence
-        ]
-        independent = f"; {_INDEPENDENT} for {join(others)}" if others else ""
-        totals = f"measured from stable's totals of the last 24 h{independent}"
+        totals = "measured from stable's totals of the last 24 h"
         rest = totals if plan.spec.learns_totals else _INDEPENDENT
+        unknown = "differences between pods for good count as the version's"
         if not plan.spec.finds_pods:
-            return f"{rest}; differences between pods for good count as the version's"
+            return f"{rest}; {unknown}"
         return (
             f"{rest}; where a label of the servers' series tells pods apart, from how these "
-            "differ; declare `pods` to name the label"
+            f"differ; without one {unknown}; declare `pods` to name the label"
         )
     unknown = {
         "assume": _INDEPENDENT,

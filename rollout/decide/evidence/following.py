@@ -23,6 +23,7 @@ from rollout.decide.evidence.blindness import stale_after
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, share_of_all
 from rollout.decide.record.split import Split
 from rollout.decide.state.following import End, Following
+from rollout.decide.state.retreat import is_suspicion
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Plan
@@ -56,7 +57,8 @@ def find_end(state: RolloutState) -> End | None:
     if state.is_following:
         return state.end
     move = state.move
-    if move is not None and move.action == "retreat" and state.phase in _RETREATED:
+    is_lowered = move is not None and move.action == "retreat" and not is_suspicion(move)
+    if move is not None and is_lowered and state.phase in _RETREATED:
         return "retreated" if move.split == state.wanted else None
     return _ENDS.get(state.phase)
 

@@ -122,8 +122,6 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
                 if pods.dispersion is not None:
                     dispersions[name] = pods.dispersion
                     continue
-                if not guardrails[name].metric.has_bad_units:
-                    continue  # how a histogram varies is learnt from pods only
             read = past.pods[name] if is_declared else totals
             dispersions[name] = learner.estimate(read, canary if is_declared else None)
         except EvidenceError as error:
@@ -221,8 +219,7 @@ class _Learner:
 
 def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
     """Return the number of canary pods: the plan's, else the most in any guardrail's series."""
-    declared = plan.spec.declared_pods.canary if plan.spec.declared_pods else None
-    return declared or max((history.canary for history in pods.values()), default=0)
+    return plan.spec.canary_pods or max((history.canary for history in pods.values()), default=0)
 
 
 def _is_to_be_confirmed(state: RolloutState) -> bool:

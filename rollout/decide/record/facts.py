@@ -73,6 +73,11 @@ class Started(RolloutFact):
         description="Tests of shares start anew at every look; in older journals once.",
         exclude_if=lambda value: not value,
     )
+    suspects: bool = Field(
+        default=False,
+        description="Evidence that stable's troubles limit lowers the weight without a verdict.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
@@ -125,6 +130,7 @@ class Lived(RolloutFact):
 
 
 _OF_TOTALS = ("by", "trouble")
+_OF_MARGINS = ("rate", "unexcluded")
 
 
 class FoundPods(BaseModel):
@@ -160,11 +166,15 @@ class Learned(RolloutFact):
     def _omit_unset(
         self, dispersions: dict[str, Dispersion], serialize: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Write what only totals tell where it is set, as journals have always had pods'."""
+        """Write what only totals tell, and what absolute margins need, where it is set.
+
+        Journals have always had pods' dispersions without it.
+        """
         fields: dict[str, dict[str, Any]] = serialize(dispersions)
         for name, dispersion in dispersions.items():
-            if dispersion.by == "pods":
-                fields[name] = {k: v for k, v in fields[name].items() if k not in _OF_TOTALS}
+            unset = {*_OF_TOTALS} if dispersion.by == "pods" else set()
+            unset |= {*_OF_MARGINS} if dispersion.rate is None else set()
+            fields[name] = {k: v for k, v in fields[name].items() if k not in unset}
         return fields
 
     @property

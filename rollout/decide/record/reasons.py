@@ -60,6 +60,7 @@ class Reason(StrEnum):
     ROUTE_FIRST = "route-first"
     ROUTE_REFUSED = "route-refused"
     ROUTE_UNREAD = "route-unread"
+    SUSPECTED = "suspected"
     UNDECIDED = "undecided"
     USED_UP = "used-up"
     WARMING_UP = "warming-up"

@@ -31,9 +31,9 @@ def promote(view: View, *reasons: str) -> Choice:
     return Choice("promote", Split(view.state.total, view.state.total), reasons)
 
 
-def retreat(view: View, reason: str, *, to_nothing: bool) -> Choice:
+def retreat(view: View, *reasons: str, to_nothing: bool) -> Choice:
     """Lower the canary's weight without a verdict: to 0, or to the first step at most."""
-    return Choice("retreat", retreat_split(view.state, to_nothing=to_nothing), (reason,))
+    return Choice("retreat", retreat_split(view.state, to_nothing=to_nothing), reasons)
 
 
 def pause(view: View, *reasons: str) -> Choice:

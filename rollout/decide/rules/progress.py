@@ -148,9 +148,12 @@ ASKED = (
 def near_harm(view: View) -> Choice | None:
     """Hold before every step up while the evidence of harm is too close to a rollback's.
 
-    The rules that raise the weight ask it last. So it speaks only where a step would follow:
-    elsewhere it would change nothing but the recorded reason.
+    So it does on a suspicion, whose evidence is limited (`safety.suspected`). The rules that raise
+    the weight ask it last. So it speaks only where a step would follow: elsewhere it would change
+    nothing but the recorded reason.
     """
+    if view.suspected:
+        return hold(view, *(Reason.SUSPECTED.of(name) for name in view.suspected))
     return hold(view, Reason.NEAR_HARM) if view.near_harm else None
 
 

@@ -8,7 +8,9 @@ from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import Split
 from rollout.decide.rules.choice import Choice, hold, pause, promote, retreat, roll_back
 from rollout.decide.rules.first_write import OBSTACLES, not_at_stable
+from rollout.decide.rules.ramp import retreat_split
 from rollout.decide.rules.view import View
+from rollout.decide.state.retreat import MOST
 from rollout.decide.state.rollout import Phase
 
 CLIMBING: frozenset[Phase] = frozenset({"waiting", "stepping", "holding back", "retreated"})
@@ -123,6 +125,21 @@ def one_armed(view: View) -> Choice | None:
     if not (may_retreat and is_known and is_silent):
         return None
     return retreat(view, Reason.ONE_ARMED, to_nothing=True)
+
+
+def suspected(view: View) -> Choice | None:
+    """Retreat to the first step while evidence that stable's troubles limit would roll back.
+
+    Nobody can tell a trouble of the canary from one as stable has had, until harm outlasts it. The
+    lower weight bounds what is lost meanwhile. It is no verdict, so it is no rollback.
+    """
+    state, names = view.state, view.suspected
+    may_retreat = state.phase == "stepping" and not state.delivery.is_open
+    if not (names and may_retreat) or state.suspicions >= MOST:
+        return None
+    if not retreat_split(state, to_nothing=False).canary:
+        return None  # it has the first step's weight already
+    return retreat(view, *(Reason.SUSPECTED.of(name) for name in names), to_nothing=False)
 
 
 def forgotten(view: View) -> Choice | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from analysis import sample_ratio
+from analysis.rates.limit import SUSPICION
 from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.evidence.blindness import Blind, blindness, find_unseen
 from rollout.decide.state.rollout import RolloutState
@@ -47,6 +49,20 @@ class View:
     def is_skewed(self) -> bool:
         """Whether the observed traffic share contradicts the split (sample-ratio mismatch)."""
         return sample_ratio.mismatched(self.state.shares)
+
+    @property
+    def suspected(self) -> tuple[str, ...]:
+        """The guardrails whose evidence would roll back, had stable no troubles of its own.
+
+        The error rate is shared evenly, as if each guardrail were tested alone.
+        """
+        state = self.state
+        if not state.suspects:
+            return ()
+        alpha = state.plan.spec.confidence.false_rollback / max(len(state.guardrails), 1)
+        bar = math.log(SUSPICION / alpha)
+        rises = {name: own.test.log_rise for name, own in state.guardrails.items()}
+        return tuple(sorted(name for name, rise in rises.items() if rise >= bar))
 
     @property
     def near_harm(self) -> bool:

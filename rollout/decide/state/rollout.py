@@ -177,6 +177,8 @@ class RolloutState:
     uncalibrated: bool = False
     reads_past: bool = False  # stable's past is read before the first step
     finds_pods: bool = False  # a label that tells pods apart is looked for
+    suspects: bool = False  # limited evidence lowers the weight without a verdict
+    suspicions: int = 0  # how often it did
     clock: float = 0.0
     is_lived: bool = False  # the journal has lived time, so nothing else moves the clock
     noted_at: float = 0.0  # wall time of the newest entry with lived time
@@ -424,4 +426,5 @@ def begin_rollout(fact: Started) -> RolloutState:
         uncalibrated=fact.uncalibrated,
         reads_past=fact.reads_past or plan.spec.declared_pods is not None,
         finds_pods=fact.finds_pods,
+        suspects=fact.suspects,
     )

@@ -6,6 +6,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.measurement import spread
 from rollout.decide.text.numbers import join
 from rollout.decide.text.unweighed import explain_rule
+from rollout.plan.fields.units import percent
 
 INDEPENDENT = "error rates assume independent requests"
 
@@ -27,7 +28,19 @@ def rests_on(state: RolloutState, name: str) -> str:
     if state.learned is None or is_independent(state, name):
         why = f" ({state.unknown[name]})" if name in state.unknown else ""
         return f"{INDEPENDENT}{why}"
-    return f"error rates allow for {spread(state.learned.dispersions[name])}"
+    return f"error rates allow for {spread(state.learned.dispersions[name])}{_unshown(state, name)}"
+
+
+def _unshown(state: RolloutState, name: str) -> str:
+    """Say where a margin allows more bad units than stable's past has shown."""
+    guardrail = next(own for own in state.plan.spec.guardrails if own.name == name)
+    own = state.learned.dispersions[name] if state.learned else None
+    margin = guardrail.bad_margin
+    absolute = margin.absolute if margin else guardrail.bound
+    if own is None or own.rate is None or absolute is None or absolute <= own.rate:
+        return ""
+    rate = percent(float(f"{own.rate:.2g}"))
+    return f"; more than stable's {rate} counts for less, since its past shows too few of them"
 
 
 def assumptions(state: RolloutState) -> list[str]:

@@ -143,6 +143,16 @@ def _describe_one_armed(state: RolloutState, _: str) -> str:
     return f"{canary} reports no requests while {stable} goes on ({number})"
 
 
+def _describe_suspicion(state: RolloutState, name: str) -> str:
+    own = state.guardrails[name].test.dispersion
+    looks = own.trouble if own else 0
+    stable = state.versions[0]
+    return (
+        f"{name} would show harm, but {stable} has had troubles of up to {looks} looks, so harm "
+        "has to outlast them; it climbs again when the suspicion is gone"
+    )
+
+
 def _describe_retreated(state: RolloutState, _: str) -> str:
     canary, read = state.versions[1], state.route_read
     if read is None or read.has_endpoints is None:
@@ -233,6 +243,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     ),
     Reason.ROUTE_REFUSED: lambda state, _: f"the mesh refuses the change{_mesh_problem(state)}",
     Reason.ROUTE_UNREAD: _describe_unread_route,
+    Reason.SUSPECTED: _describe_suspicion,
     Reason.WARMING_UP: lambda state, _: (
         f"warming up for {duration(state.plan.spec.warmup)} from the canary's first request, "
         "only a crash is judged"

@@ -151,8 +151,10 @@ def _merge_alternatives(branches: list[Json], refs: Mapping[str, Any]) -> Json:
     if len(some) == 1:
         return structural(some[0], refs) | {"nullable": True}
     if any("const" in branch for branch in some):  # a word in place of a whole object
-        (whole,) = (structural(branch, refs) for branch in some if "const" not in branch)
-        del whole["type"], whole["description"]  # its fields hold for an object alone
+        wholes = [structural(branch, refs) for branch in some if "const" not in branch]
+        for whole in wholes:
+            del whole["type"], whole["description"]  # its fields hold for an object alone
+        whole = wholes[0] if len(wholes) == 1 else _merge_shorter(wholes)
         return {"x-kubernetes-preserve-unknown-fields": True} | whole
     if {branch.get("type") for branch in some} == {"string", "number"}:
         nullable = {"nullable": True} if len(some) < len(branches) else {}
@@ -160,6 +162,14 @@ def _merge_alternatives(branches: list[Json], refs: Mapping[str, Any]) -> Json:
         rules = [(key, value) for key, value in rules if key != "type"]
         return {**nullable, "x-kubernetes-preserve-unknown-fields": True, **dict(rules)}
     return _merge_kinds([structural(branch, refs) for branch in some])
+
+
+def _merge_shorter(wholes: list[Json]) -> Json:
+    """Merge objects of which the later ones have fewer fields of the first, and require others."""
+    return {
+        "properties": wholes[0]["properties"],
+        "anyOf": [{"required": whole["required"]} for whole in wholes],
+    }
 
 
 def _merge_kinds(kinds: list[Json]) -> Json:

@@ -24,7 +24,7 @@ from rollout.plan.model.mesh.policy import Policy
 from rollout.plan.model.mesh.policy_fit import check_policy_fits
 from rollout.plan.model.mesh.route import Route
 from rollout.plan.model.mesh.traffic import Traffic, check_ramp_fits, check_traffic_fits
-from rollout.plan.model.pods import LEAST, Pods, PodsChoice
+from rollout.plan.model.pods import LEAST, CountedPods, Pods, PodsChoice
 from rollout.plan.model.prometheus import Prometheus, PrometheusServer
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.model.terms import Confidence, Metadata, Version, WhenBlind
@@ -98,8 +98,9 @@ class Spec(Model):
     )
     pods: PodsChoice | None = Field(
         None,
-        description="What to measure of stable's pods, or `none`; when left out, pods are found by "
-        "a label that tells them apart, and without one stable's totals tell how errors come.",
+        description="What to measure of stable's pods, or `none`; without a label, pods are found "
+        "by one that tells them apart, and where there is none stable's totals tell how errors "
+        "come.",
     )
     policy: Policy | None = Field(
         None,
@@ -121,12 +122,12 @@ class Spec(Model):
 
     @property
     def learns_totals(self) -> bool:
-        """Whether stable's totals tell how errors come: no pods, and rates beside stable.
+        """Whether stable's totals tell how errors come: no pods, and evidence beside stable.
 
         What hits both versions alike does not cancel between a canary and the time before.
         """
-        has_rates = any(guardrail.bad_margin is not None for guardrail in self.guardrails)
-        return self.declared_pods is None and self.before is None and has_rates
+        has_evidence = any(guardrail.never is None for guardrail in self.guardrails)
+        return self.declared_pods is None and self.before is None and has_evidence
 
     @property
     def declared_pods(self) -> Pods | None:
@@ -135,8 +136,14 @@ class Spec(Model):
 
     @property
     def finds_pods(self) -> bool:
-        """Whether a label that tells pods apart is looked for: nothing is declared, not `none`."""
-        return self.pods is None and self.before is None
+        """Whether a label that tells pods apart is looked for: none is declared, and not `none`."""
+        is_open = self.pods is None or isinstance(self.pods, CountedPods)
+        return is_open and self.before is None
+
+    @property
+    def canary_pods(self) -> int | None:
+        """How many pods the canary gets, as the plan says; None where they are to be counted."""
+        return self.pods.canary if isinstance(self.pods, Pods | CountedPods) else None
 
     @property
     def follows_within(self) -> float:

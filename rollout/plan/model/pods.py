@@ -39,16 +39,26 @@ class Pods(Model):
     )
 
 
+class CountedPods(Model):
+    """How many pods the canary gets; the label that tells pods apart is to be found."""
+
+    canary: Count = Field(description="Number of canary pods.")
+
+
 def _choose_kind(pods: Any) -> str:
     """Choose by the kind of value, so that a mistake is reported for what the user meant."""
+    if isinstance(pods, CountedPods) or (isinstance(pods, dict) and pods.keys() == {"canary"}):
+        return "<counted>"
     return "<none>" if isinstance(pods, str) else "<pods>"
 
 
 # As of ramps, no key can be spelled like a tag.
-TAGS = frozenset({"<none>", "<pods>"})
+TAGS = frozenset({"<none>", "<pods>", "<counted>"})
 
 PodsChoice = Annotated[
-    Annotated[Pods, Tag("<pods>")] | Annotated[Literal["none"], Tag("<none>")],
+    Annotated[Pods, Tag("<pods>")]
+    | Annotated[CountedPods, Tag("<counted>")]
+    | Annotated[Literal["none"], Tag("<none>")],
     Discriminator(_choose_kind),
 ]
-"""Pods as they are declared, or `none`: they are neither declared nor to be found."""
+"""Pods as they are declared, the canary's number alone, or `none`: no pods are to be found."""

@@ -7,8 +7,10 @@ import pytest
 from scipy.special import ndtr
 
 from analysis.counting.counts import Counts
-from analysis.dispersion.histogram import estimate_shape
+from analysis.dispersion.histogram import estimate_shape, estimate_shape_totals
 from analysis.histograms.alternatives import HistogramTolerance
+from benchmarks.worlds.draws import spells
+from benchmarks.worlds.latencies import EDGES as LATENCIES
 from tests.support.counts import start
 
 RUNS, LOOKS, TICKS, CANARY, STABLE = 20, 80, 480, 2, 8
@@ -73,3 +75,46 @@ def test_a_canary_at_its_tolerance_is_called_harmful_or_safe_as_rarely_as_declar
     limit = LEVEL + 3 * math.sqrt(LEVEL * (1 - LEVEL) / RUNS)
     assert (np.mean(with_dispersion, axis=0) <= limit).all()
     assert np.mean(unknown, axis=0)[0] > limit  # as if requests were independent
+
+
+def slowed(rng, looks, pods):
+    """Buckets of requests whose pods are twice as slow for spells of three looks: (looks, K)."""
+    shift = np.where(spells(rng, (1, looks, pods), 3)[0], 0.7, 0.0)
+    cuts = np.log(np.array(LATENCIES[:-1]) / 0.1)
+    upto = ndtr((cuts - shift[..., None]) / 0.6)
+    q = np.diff(upto, prepend=0.0, append=1.0, axis=-1)
+    return rng.multinomial(rng.poisson(300 / pods, (looks, pods)), q).sum(axis=1)
+
+
+@pytest.mark.no_cover  # many runs of what other tests cover
+def test_a_twin_whose_pods_have_slow_spells_is_told_by_totals_as_rarely_as_declared():
+    """Taken as independent, a fifth of them were rolled back at .05."""
+    runs, wrong = 24, {"totals": 0, "independent": 0}
+    for run in range(runs):
+        rng = np.random.default_rng([1711, run])
+        learned = estimate_shape_totals(slowed(rng, 2880, 10), "high")
+        looks = [*zip(slowed(rng, 90, 2), slowed(rng, 90, 8), strict=True)]
+        past = slowed(rng, 20, 8)
+        for name, dispersion in (("totals", learned), ("independent", None)):
+            test = start(
+                HistogramTolerance(0.1, relative=True, worse="high", dispersion=dispersion)
+            )
+            for row in past:
+                test = test.learn(Counts((0,) * len(row), tuple(row.tolist()), LATENCIES))
+            highest = 0.0
+            for canary, stable in looks:
+                arms = tuple(canary.tolist()), tuple(stable.tolist())
+                test = test.update(Counts(*arms, LATENCIES))
+                highest = max(highest, test.logs.harm)
+            wrong[name] += highest >= -math.log(0.05)
+    assert wrong["totals"] <= 3  # of 24 runs 5 % are 1.2; 5 or more have a chance of 1 in 150
+    assert wrong["independent"] > wrong["totals"]
+
+
+def test_what_totals_of_a_histogram_show():
+    rng = np.random.default_rng(3)
+    calm = rng.multinomial(rng.poisson(600, 2880), [0.5, 0.3, 0.15, 0.05])
+    learned = estimate_shape_totals(calm, "high")
+    assert (learned.by, learned.lasting, learned.rate) == ("totals", 0, None)
+    assert learned.inflation < 1.3
+    assert estimate_shape_totals(slowed(rng, 2880, 10), "high").inflation > 3

@@ -20,6 +20,7 @@ from benchmarks.quality import (
     harm,
     kinds,
     latency,
+    margins,
     picture,
     promotion,
     reach,
@@ -139,6 +140,15 @@ class TestWhole:
             (latency, {"RATES": (2.0,), "EFFECTS": {"none": (1.0, 1.0)}}),
             (kinds, {"LOOKS": 8, "TESTS": ("slower", "below"), "TAILS": ("geometric",)}),
             (default, {"RATES": (20.0,), "BASES": (0.01,), "SCENARIOS": ("iid",), "HARD": ()}),
+            (
+                margins,
+                {
+                    "RATES": (20.0,),
+                    "MARGINS": ((0.01, 1.0, 0.005),),
+                    "SCENARIOS": ("iid",),
+                    "HARD": (),
+                },
+            ),
         ):
             for name, value in names.items():
                 monkeypatch.setattr(module, name, value)

@@ -26,9 +26,9 @@ def test_pods_that_are_found_are_asked_for_by_their_label_histograms_too():
 
 def test_an_awaited_label_is_not_used_yet():
     asking = ask(guardrails=[ERRORS, LATENCY])
-    (query,) = past_queries(asking, NOW, labels_of(asking, is_awaited=True))
-    assert query.label is None
-    assert "sum by" in query.text
+    past = past_queries(asking, NOW, labels_of(asking, is_awaited=True))
+    assert {query.label for query in past} == {None}
+    assert all("sum by" in query.text for query in past)
 
 
 def test_the_servers_proxies_tell_of_pods_and_the_callers_of_totals():

@@ -34,14 +34,13 @@ def read(*chunks, guardrail=ERRORS, **spec):
     return past.pods.get(guardrail["name"]), past.problems.get(guardrail["name"], "")
 
 
-def test_without_pods_a_day_of_the_rates_is_asked_for_and_counted_together():
-    (query,) = past_queries(ask(), NOW)
-    assert {p.guardrail for p in query.parts} == {"errors"}
+def test_without_pods_a_day_is_asked_for_and_counted_together():
+    (query,) = past_queries(asked([ERRORS], pods=None), NOW)
     assert query.grid.ticks == 2880
     assert query.text == (
         "sum by (destination_service, destination_version, envoy_response_code) "
         "((SERIES - SERIES offset 2000ms) >= 0)"
-    ).replace("SERIES", queries([ask()], NOW)[0].text.partition("[")[0])
+    ).replace("SERIES", queries([asked([ERRORS])], NOW)[0].text.partition("[")[0])
     times = [query.grid.start + query.grid.step * i for i in range(query.grid.ticks + 1)]
     good, bad, other = item("", ()), item("", (), code="503"), item("", (), version="v2")
     for series, units in ((good, "7"), (bad, "2"), (other, "9")):
@@ -55,10 +54,26 @@ def test_without_pods_a_day_of_the_rates_is_asked_for_and_counted_together():
     ("units", "words"), [("1.5", "not a whole number"), ("NaN", "not a whole number")]
 )
 def test_gains_that_are_no_counts_are_a_problem_in_words(units, words):
-    (query,) = past_queries(ask(), NOW)
+    (query,) = past_queries(asked([ERRORS], pods=None), NOW)
     series = item("", ())
     series["values"] = [[query.grid.ends[0], units]]
     assert words in pasts(query, [[series]]).problems["errors"]
+
+
+def test_without_pods_a_histograms_buckets_are_added_up():
+    (query,) = past_queries(asked([LATENCY], pods=None), NOW)
+    assert ", le)" in query.text
+    times = [query.grid.start + query.grid.step * i for i in range(query.grid.ticks + 1)]
+
+    def bucket(le, units, **labels):
+        return item("", (), le=le, **labels) | {"values": [[at, units] for at in times]}
+
+    first, second = bucket("100", "5"), bucket("+Inf", "9")
+    fallen = bucket("250", "3")  # a bucket that fell counts nothing
+    past = pasts(query, [[first, fallen], [second]]).pods["latency"]
+    assert past.edges == (100.0, 250.0, np.inf)
+    assert (past.counts[:, 0] == (5, 0, 4)).all()
+    assert "no buckets" in pasts(query, [[first]]).problems["latency"]
 
 
 def test_without_pods_a_long_interval_still_has_the_looks_that_are_needed():

@@ -7,9 +7,11 @@ import pytest
 
 from analysis.counting.counts import Counts
 from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.totals import estimate_totals
 from analysis.rates.rate import RateMargin
 from analysis.verdict.limit_test import PERFECT, LimitTest
 from analysis.verdict.rate_test import RateTest
+from benchmarks.worlds.rates import CountsModel
 
 LIMIT, UNITS, RUNS, LOOKS = 0.02, 200, 60, 60
 ALPHA, BETA = 0.05, 0.05
@@ -67,3 +69,23 @@ def test_without_the_canary_s_units_nothing_is_known():
     readout = LimitTest(LIMIT).update(Counts((100, 3), (900, 9))).read(0.0, ALPHA, BETA)
     assert (readout.canary, readout.canary_bad, readout.stable) == (100, 3, 0)
     assert readout.allowed == LIMIT
+
+
+@pytest.mark.no_cover  # many runs of what other tests cover
+@pytest.mark.parametrize("scenario", ["ar1-.4", "pod-bursts"])
+def test_a_limit_far_above_what_stable_has_shown_is_no_less_careful(scenario):
+    """Stable fails once in 2,000 requests; before, half of such canaries were promoted."""
+    dice, ever = np.random.default_rng(1707), {"harm": 0, "safe": 0}
+    stable, runs = CountsModel(scenario, 50.0, 0.0005), 40
+    past = stable.history(dice, runs, 2880)
+    arms = CountsModel(scenario, 50.0, 0.0005, theta=20.0).streams(dice, runs).arms()
+    for run in range(runs):
+        learned = estimate_totals(*(counts[run].sum(axis=1) for counts in past))
+        test, highest = LimitTest(0.01, dispersion=learned), {"harm": 0.0, "safe": 0.0}
+        for units, bad in zip(arms.e_c[run].tolist(), arms.x_c[run].tolist(), strict=True):
+            test = test.update(Counts((units, bad), (units, 0)))
+            for name, top in highest.items():
+                highest[name] = max(top, getattr(test.logs, name))
+        for name, top in highest.items():
+            ever[name] += top >= -math.log(ALPHA)
+    assert max(ever.values()) <= 6  # of 40 runs 5 % are 2; 7 or more have a chance of 1 in 200

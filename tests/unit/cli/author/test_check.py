@@ -38,7 +38,7 @@ def test_a_good_plan_is_told_in_words():
         "latency at most 1 point above stable in the share slower than 250 ms; "
         "accuracy at most 2 points above stable in the share of 0.6 or less\n"
         "  false rollback 1 %, false promotion 5 %: measured from stable's totals of the last "
-        "24 h; where a label of the servers' series tells pods apart"
+        "24 h; where a label"
     ) in done.output
 
 

@@ -128,6 +128,18 @@ def test_what_error_rates_rest_on():
     assert "independent" in rests_on(state, "accuracy")
 
 
+def test_a_margin_beyond_what_stable_has_shown_is_told():
+    plan = pods_plan()
+    started = Started(
+        rollout="r", at=1.0, plan=plan.document(), digest="d", total=100, controller="0"
+    )
+    state = fold(None, started, 1)
+    for rate, is_told in ((0.0004, True), (0.5, False), (None, False)):
+        learned = Dispersion(by="totals", ticks=2880, rate=rate, unexcluded=1.0)
+        fact = Learned(rollout="r", at=2.0, dispersions={"errors": learned})
+        assert ("more than stable's 0.04 %" in rests_on(fold(state, fact, 2), "errors")) == is_told
+
+
 def test_sentences_and_why_name_the_bound_that_buckets_allow():
     from rollout.explain.decision import explain, text
     from rollout.simulate import Behaviour

@@ -229,7 +229,12 @@ CASES = [
         "policy: {fallback: true}",
         "16:22 P021 needs `envoy.clusterFile`",
     ),
-    ("interval: 30s", "pods: {canary: 2}", "16:3 P004 missing key `label` in `spec.pods`"),
+    ("interval: 30s", "pods: {history: 6h}", "16:3 P004 missing key `label` in `spec.pods`"),
+    (
+        "interval: 30s",
+        "pods: {canary: 2, history: 6h}",
+        "16:3 P004 missing key `label` in `spec.pods`",
+    ),
     ("interval: 30s", "pods: {label: a-b}", "16:17 P006 must be a Prometheus label name"),
     (
         "interval: 30s",
