@@ -41,6 +41,13 @@ KNOWN: tuple[KnownFault, ...] = (
         "a wall clock that is ahead of Prometheus' by more than three scrapes since before the "
         "rollout began looks like samples that are old",
     ),
+    KnownFault(
+        ("I11",),
+        ("journals=2",),
+        "a promotion of one journal and a rollback of another are written in turns until a slow "
+        "Envoy has loaded one of them",
+        meeting=("slow-push",),
+    ),
 )
 
 

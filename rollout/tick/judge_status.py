@@ -77,9 +77,9 @@ def is_edited_by_other(status: RouteStatus, rollout: str, state: RolloutState) -
     So it is where the first read after an outage shows a split that is neither old nor new, where
     our mark of this decision stands by another split, and where another controller's mark does
     after our first write: before it the mark is an earlier rollout's. A split that is neither old
-    nor new without any mark is an edit too: of a last write, or with an object that was replaced. A
-    rollback (no weight for the canary) overrides any edit, so it is never one; and so does a drift
-    that the plan reverts.
+    nor new without any mark is an edit too: of a last write, or with an object that was replaced,
+    or while nobody knows whether the first write has arrived. A rollback (no weight for the canary)
+    overrides any edit, so it is never one; and so does a drift that the plan reverts.
     """
     if status.split == state.wanted:
         return False
@@ -91,7 +91,9 @@ def is_edited_by_other(status: RouteStatus, rollout: str, state: RolloutState) -
         return True
     is_after_ours = status.write_id == write_id(rollout, state) and status.split.way != "mirror"
     is_foreign = has_written and bool(find_writer(status, rollout, state))
-    return is_foreign or (is_after_ours and not state.reverts)
+    is_before_first = state.delivery.decision == state.first_write and status.split.canary > 0
+    is_neither = is_before_first and status.split != state.split
+    return is_foreign or ((is_after_ours or is_neither) and not state.reverts)
 
 
 def is_written(status: RouteStatus | RouteError, rollout: str, state: RolloutState) -> bool:

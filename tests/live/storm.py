@@ -47,47 +47,65 @@ class Audit:
 
     def __init__(self, cluster: Any, namespace: str) -> None:
         self.changes: list[Change] = []
-        self._path = f"{ISTIO.format(namespace)}?watch=true&timeoutSeconds=300"
+        self._path, self._version = ISTIO.format(namespace), ""
         self._cluster, self._over, self._watching = cluster, False, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         assert self._watching.wait(120), "no watch of the VirtualServices within 120 s"
 
     def _watch(self) -> None:
-        """A kind that was defined just now is served a moment later: until then the server refuses.
+        """Watch from the version that was seen last, however often the server ends the watch.
 
-        So that no change is missed, nothing is made before the watch is open.
+        A kind that was defined just now is served a moment later, and its first watches may end at
+        once. So that no change is missed, nothing is made before the namespace was listed.
         """
+        while not self._over:
+            if not self._version:
+                with suppress(json.JSONDecodeError):  # a plain 404
+                    listed = self._cluster.ask("GET", self._path)
+                    self._version = listed["metadata"].get("resourceVersion", "")
+            if not self._version or not self._follow():
+                time.sleep(0.1)
+
+    def _follow(self) -> bool:
+        """Read one watch to its end; tell whether the server opened it."""
         secured = ssl.create_default_context(cafile=str(self._cluster.ca))
         address = "127.0.0.1", self._cluster.port
-        while not self._watching.is_set():
-            with closing(http.client.HTTPSConnection(*address, context=secured)) as line:
-                line.request("GET", self._path, headers={"Authorization": "Bearer admin-token"})
-                with line.getresponse() as answer:
-                    if answer.status == http.HTTPStatus.OK:
-                        self._watching.set()
-                        self._read(answer)
-                    else:
-                        time.sleep(0.1)
+        query = f"watch=true&timeoutSeconds=300&resourceVersion={self._version}"
+        with closing(http.client.HTTPSConnection(*address, context=secured)) as line:
+            headers = {"Authorization": "Bearer admin-token"}
+            line.request("GET", f"{self._path}?{query}", headers=headers)
+            with line.getresponse() as answer:
+                if answer.status != http.HTTPStatus.OK:
+                    return False
+                self._watching.set()
+                self._read(answer)
+        return True
 
     def end(self) -> None:
         """One more change wakes the watch up, so that it can see that it is over."""
         self._over = True
         last = virtual_service([to("x", 100, "v1"), to("x", 0, "v2")])
         last |= {"apiVersion": "networking.istio.io/v1beta1", "metadata": {"name": "last"}}
-        self._cluster.ask("POST", self._path.partition("?")[0], last)
+        self._cluster.ask("POST", self._path, last)
         self._thread.join(10)
 
     def _read(self, answer: http.client.HTTPResponse) -> None:
         for text in answer:
             if self._over:
                 return
-            live = json.loads(text)["object"]
+            event = json.loads(text)
+            live = event["object"]
+            if event["type"] == "ERROR":  # the server begins its cache of the kind anew
+                assert live["code"] != http.HTTPStatus.GONE, "changes were missed"
+                time.sleep(0.1)
+                return
             name, metadata = live["metadata"]["name"], live["metadata"]
             routes = live["spec"]["http"][0]["route"]
             canary = sum(e.get("weight", 0) for e in routes if e["destination"]["subset"] == "v2")
             mark = (metadata.get("annotations") or {}).get(MARK + name, "")
-            self.changes.append(Change(name, metadata["resourceVersion"], canary, mark))
+            self._version = metadata["resourceVersion"]
+            self.changes.append(Change(name, self._version, canary, mark))
 
     def of(self, name: str) -> list[Change]:
         return [change for change in self.changes if change.name == name]

@@ -57,6 +57,10 @@ FOUND = {
         789,
         "git-revert-often@49:5 odd-object@60:4",
     ),
+    "an edit while nobody knows whether the first write has arrived": (
+        2000983,
+        "mesh=envoy hooks=yes api-no-patch@8:45 hand-edit@20:100",
+    ),
     "a canary falls silent while it gets copies": (
         1,
         "traffic=mirror mute-canary@12:80",
