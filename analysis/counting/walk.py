@@ -4,8 +4,8 @@ A birth counts in full where there is evidence that its counter stood at 0 since
 is a baseline itself elsewhere. Each later change is classified (see `change`). A doubted one is
 resolved by the samples after it: a dip that is made good is passed over, a leap whose pace lasts is
 counted, and a new level that lasts is a baseline. A second doubt soon after is never resolved. A
-fall to where a restart may have left it is believed at once where evidence or siblings show that,
-else if it lasts.
+fall to where a restart may have left it is believed at once, unless start times are known and show
+no restart: then siblings have to show one, or it has to last.
 """
 
 from __future__ import annotations
@@ -132,16 +132,17 @@ class Walk:
         self._at, self._mark, self.is_held = at, units, False
 
     def _confirm(self, points: Sequence[Point], index: int) -> int:
-        """Count a fall that may be a restart, if the series or its siblings go on as after one.
+        """Count a fall that may be a restart, though no start time explains it.
 
-        Raises EvidenceError as long as nobody can tell.
+        Where start times are known and show none, it has to go on as after a restart, or its
+        siblings do. Raises EvidenceError as long as nobody can tell.
         """
         at, units = points[index]
         seconds = at - self._at
         if self.siblings.doubt(self._at, at):
             return self._resolve(points, index, is_fall=True)
         self.remembered = max(self.remembered or 0.0, at + AGAIN * seconds)
-        if not self.siblings.go_on(self._at, at):
+        if self._has_start and not self.siblings.go_on(self._at, at):
             text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
             for later in range(index + 1, len(points)):
                 if falls(points[later - 1], points[later], self.pace):
@@ -176,8 +177,13 @@ class Walk:
         is_zero = self.origin.zero_between(self._at, at) is not None
         return is_zero and self._may_restart(units, at - self._at)
 
+    @property
+    def _has_start(self) -> bool:
+        """Whether it is known when the process, or the counter, began."""
+        return self.origin.by in {"start", "created", "other"}
+
     def _classify(self, at: float, units: Units) -> Change:
-        seconds, is_known = at - self._at, self.origin.by in {"start", "created", "other"}
+        seconds, is_known = at - self._at, self._has_start
         if self._is_known_reset(at, units):
             return "reset"
         change = classify(self._mark, units, seconds, self.pace, is_up=is_known)

@@ -83,14 +83,17 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
     bad units show little: `unexcluded` is the most that m psi_m may be by `LUCK` standard errors,
     `MOST_RESTLESS` if that is less and the past does not show more.
 
-    The estimates rest on a past that is like the present. Derived here; measured in
-    docs/decisions/0035.
+    The past begins with the first look that has exposures: a version that is stable since an hour
+    has an hour of it, and not a calm day. The estimates rest on a past that is like the present.
+    Derived here; measured in docs/decisions/0035.
 
     Raises:
         EvidenceError: counts are negative or not whole, shapes differ, or there are more bad units
             than exposures.
     """
     e, x = (v[:, 0] for v in checked(*(np.asarray(v)[:, None] for v in (exposures, bad))))
+    begun = int(np.argmax(e > 0))  # stable did not exist before
+    e, x = e[begun:], x[begun:]
     if len(e) < LEAST_TICKS:
         raise EvidenceError(SHORT.format(ticks=len(e), least=LEAST_TICKS))
     trouble = find_trouble(e, x)

@@ -83,7 +83,7 @@ def test_without_pods_the_totals_are_those_that_were_written_but_for_a_restart(u
     past = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
     observer.close()
     assert past.problems == {}
-    assert past.pods.keys() == {"errors"}
+    assert past.pods.keys() == {"errors", "latency"}
     counts = past.pods["errors"].counts[-TICKS:, 0]
     is_whole = np.arange(TICKS) != 300  # in the tick of its restart a pod counts nothing
     assert (counts[is_whole] == np.stack([good + bad, bad], axis=-1).sum(axis=1)[is_whole]).all()
@@ -127,7 +127,7 @@ def test_totals_beyond_an_edge_are_those_that_were_written_but_for_a_restart(url
     past = observer.history(Ask("r", Plan.model_validate(document), {}), END + 3)
     observer.close()
     assert past.problems == {}
-    assert past.pods.keys() == {"slow"}
+    assert past.pods.keys() == {"latency", "slow"}
     counts, added = past.pods["slow"].counts[-TICKS:, 0], buckets.sum(axis=1)
     is_whole = np.arange(TICKS) != 300  # in the tick of its restart a pod counts nothing
     expected = np.stack([added[:, 0], added[:, 1:].sum(axis=1)], axis=-1)

@@ -226,9 +226,8 @@ def live_with_young_workers(world):
         answering = scrape % number if scrape > forks else 0
         for code, value in counts[answering].items():
             write(world.server, ("v2", code), scrape * SCRAPE, value, target)
-            world.server.write(
-                "process_start_time_seconds", target, scrape * SCRAPE, answering / 100
-            )
+            uptime = scrape * SCRAPE + 1000 - answering / 100
+            world.server.write("envoy_server_uptime", target, scrape * SCRAPE, uptime)
 
     world.live(happen)
 

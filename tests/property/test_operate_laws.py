@@ -47,8 +47,9 @@ def act(world: Operated, action: str) -> None:
 def run(world: Operated, ticks: int) -> None:
     for _ in range(ticks):
         world.operator.tick()
-        with contextlib.suppress(ClusterError):
-            world.outbox.publish(world.cluster, world.clock.now())
+        for work in (world.operator.deletions.check, world.outbox.publish):
+            with contextlib.suppress(ClusterError):
+                work(world.cluster, world.clock.now())
         active = [rollout for rollout, state in world.states.items() if not state.is_terminal]
         assert len(active) <= 1
         world.clock.sleep(0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
@@ -69,7 +70,7 @@ class Margin(Model):
 def _read_time(value: Any) -> str | float:
     """Read `250ms` as seconds, exactly, in one spelling; a number stays as it is."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and 0 < value < float("inf"):
+    if is_number and 0 < value <= sys.float_info.max:
         return float(value)
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None or not (seconds := Decimal(match[1]) * _SECONDS[match[2]]):

@@ -133,7 +133,9 @@ def test_several_workers_behind_one_address_are_blind_with_the_reason(scrapes):
 def test_young_workers_behind_one_address_are_blind_before_anything_is_counted_twice(scrapes):
     a, b = [30 + 2 * n for n in range(20)], [3 + n // 2 for n in range(20)]
     flapping = [b[n] if n > 5 and n % 2 else a[n] for n in range(20)]
-    scrapes.write("v2", flapping, code="503", job="app", instance="10.0.0.9:1")
+    own = {"job": "app", "instance": "10.0.0.9:1"}
+    scrapes.write("v2", flapping, code="503", **own)
+    scrapes.meta("envoy_server_uptime", [1000 + 15 * n for n in range(20)], **own)
     scrapes.look(3, 7)
     assert "fell from 42 to 6: the scrapes after it tell" in scrapes.rollout.problem
     scrapes.look(8, 18)
@@ -141,9 +143,30 @@ def test_young_workers_behind_one_address_are_blind_before_anything_is_counted_t
     assert scrapes.rollout.total.canary == (2 * 5, 2 * 5)
 
 
-def test_a_fall_that_nothing_explains_counts_in_full_once_it_lasts(scrapes):
+def test_workers_whose_starts_nobody_knows_are_taken_for_a_restart_only_once(scrapes):
+    a, b = [30 + 2 * n for n in range(20)], [3 + n // 2 for n in range(20)]
+    flapping = [b[n] if n > 5 and n % 2 else a[n] for n in range(20)]
+    scrapes.write("v2", flapping, code="503", job="app", instance="10.0.0.9:1")
+    scrapes.look(3, 7)
+    assert not scrapes.rollout.problem
+    scrapes.look(8, 18)
+    assert "several processes seem to answer at one address" in scrapes.rollout.problem
+    assert scrapes.rollout.total.canary[1] <= 2 * 5 + 6 + 40  # one fall, and one way back
+
+
+def test_a_restart_of_which_nothing_is_known_counts_at_once(scrapes):
     restarted = [400 + 10 * n for n in range(8)] + [5 + 10 * n for n in range(5)]
     scrapes.write("v2", restarted, job="app", instance="10.0.0.9:1")
+    scrapes.look(3, 8)
+    assert not scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (40 + 5, 0)
+
+
+def test_a_fall_that_no_known_start_explains_counts_in_full_once_it_lasts(scrapes):
+    restarted = [400 + 10 * n for n in range(8)] + [5 + 10 * n for n in range(5)]
+    own = {"job": "app", "instance": "10.0.0.9:1"}
+    scrapes.write("v2", restarted, **own)
+    scrapes.meta("envoy_server_uptime", [1000 + 15 * n for n in range(13)], **own)
     scrapes.look(3, 10)
     assert "fell from 470 to 5: the scrapes after it tell" in scrapes.rollout.problem
     scrapes.look(11, 12)

@@ -77,3 +77,11 @@ def test_what_is_often_is_no_trouble():
     bad = np.full(LOOKS, 10.0)
     bad[np.arange(LOOKS) % 20 < 4] = 100.0
     assert find_trouble(np.full(LOOKS, 1000.0), bad).longest == 0
+
+
+def test_looks_before_the_first_exposure_are_no_past():
+    """A version that has been stable for half an hour has half an hour of it, not a calm day."""
+    e, x = np.full(2880, 100), np.full(2880, 1)
+    e[:2600], x[:2600] = 0, 0
+    with pytest.raises(EvidenceError, match="280 looks, 480 are needed"):
+        estimate_totals(e, x)
