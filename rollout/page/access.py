@@ -18,7 +18,6 @@ from pathlib import Path
 from rollout.errors import InputError
 from rollout.journal.key_file import read_private, write_private
 
-COOKIE = "surefoot-page"
 _LEAST = 16  # characters of a token
 _CURE = "remove it, and a new one is made"
 
@@ -65,6 +64,12 @@ class PageAccess:
     token: str
     hosts: frozenset[str]
     is_secure: bool = False
+
+    @property
+    def cookie_name(self) -> str:
+        """The cookie's name, of this server alone: browsers send one to every port of a host."""
+        names = "\n".join(sorted(self.hosts))
+        return f"surefoot-page-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
 
     @property
     def cookie(self) -> str:

@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout.errors import InputError, SurefootError
-from rollout.page.access import COOKIE, HEADERS, PageAccess
+from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
 from rollout.page.pages import PageSet
 from rollout.redact import redact
@@ -31,6 +31,7 @@ from rollout.redact import redact
 _POLL = 1.0  # seconds between two looks for new entries
 _OPEN = ("/sign-in", "/static/")  # what a person sees before signing in
 _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
+_DIGITS = 16  # of a number that a browser sends, at most
 _LARGEST_FORM = 4096  # bytes
 
 
@@ -64,7 +65,7 @@ class Guard:
             return Response("only its own pages may ask this server", 403)
         if path.startswith(_OPEN):
             return None
-        cookie = Request(scope).cookies.get(COOKIE)
+        cookie = Request(scope).cookies.get(self.access.cookie_name)
         if self.access.may_see(headers.get("authorization"), cookie):
             return None
         if "text/html" in headers.get("accept", ""):
@@ -115,7 +116,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
         Route("/rollouts/{rollout}/{chart}-{theme}.svg", partial(_chart, pages)),
         Route("/services/{namespace}/{service}", answer(_service)),
         Route(
-            "/decisions/{number:int}",
+            "/decisions/{number}",
             answer(_decision),
         ),
         Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
@@ -143,7 +144,10 @@ def _service(pages: PageSet, request: Request) -> str:
 
 
 def _decision(pages: PageSet, request: Request) -> str:
-    return pages.decision(request.path_params["number"])
+    number = request.path_params["number"]
+    if not (number.isascii() and number.isdigit() and len(number) < _DIGITS):
+        raise HTTPException(404, "a decision has a number")
+    return pages.decision(int(number))
 
 
 async def _chart(pages: PageSet, request: Request) -> Response:
@@ -159,7 +163,7 @@ async def _chart(pages: PageSet, request: Request) -> Response:
 async def _rows(pages: PageSet, request: Request) -> Response:
     """Answer sealed rows after a number, for a browser that checks their hashes itself."""
     after = request.query_params.get("after", "0")
-    if not (after.isascii() and after.isdigit() and len(after) < 16):
+    if not (after.isascii() and after.isdigit() and len(after) < _DIGITS):
         raise HTTPException(400, "`after` is the number of an entry")
     return JSONResponse(await run_in_threadpool(pages.rows, int(after)))
 
@@ -176,7 +180,7 @@ async def _events(pages: PageSet, request: Request) -> Response:
     from sse_starlette.sse import EventSourceResponse
 
     last = request.headers.get("last-event-id", "")
-    since = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else None
+    since = int(last) if last.isascii() and last.isdigit() and len(last) < _DIGITS else None
 
     is_over = anyio.Event()  # set when the server ends
 
@@ -208,7 +212,7 @@ async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Resp
         return HTMLResponse(pages.sign_in("That is not the token."), 403)
     response = RedirectResponse("/", 303)
     response.set_cookie(
-        COOKIE, access.cookie, httponly=True, samesite="strict", secure=access.is_secure
+        access.cookie_name, access.cookie, httponly=True, samesite="strict", secure=access.is_secure
     )
     return response
 

@@ -190,6 +190,7 @@ class PageSet:
 
     def replay(self) -> dict[str, Any]:
         """Decide every recorded look again, and return how many come out as recorded."""
+        self.reader.refresh()
         looks = [
             look
             for history in histories(self.journal.read())

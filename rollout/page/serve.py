@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class PageListener:
         """Raises InputError where it may not be served as it is."""
         if (self.certificate is None) is not (self.key is None):
             raise InputError("--certificate and --key are given together")
+        if self.certificate is not None and self.key is not None:
+            _check_certificate(self.certificate, self.key)
         if is_loopback(self.address):
             return
         if self.certificate is None:
@@ -48,6 +51,15 @@ class PageListener:
     def url(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/"
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    """Raises InputError for files that are no certificate with its key."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:  # an SSLError is one
+        words = error.strerror or error
+        raise InputError(f"{certificate} and {key} cannot be used for TLS: {words}") from error
 
 
 def access_for(listener: PageListener, token_file: Path) -> PageAccess:

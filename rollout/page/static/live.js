@@ -7,8 +7,23 @@
   let busy = false;
   let stale = false;
 
-  // What somebody has opened or writes in stays as it is.
-  const isInUse = () => main.querySelector(".log details[open]") || main.querySelector("input:focus, select:focus") || main.querySelector("#check");
+  // A log of which somebody has opened an entry stays as it is.
+  const isInUse = () => main.querySelector(".log details[open]") || main.querySelector("#check");
+
+  const told = "the server does not answer: this is what was known last";
+
+  // Only what differs is put in, so that scrolled tables, opened charts and the focus stay.
+  function update(before, after) {
+    if (before.isEqualNode(after)) return;
+    const isAlike = before.nodeName === after.nodeName && before.childElementCount === after.childElementCount;
+    const isPlain = !before.childElementCount || before.nodeName === "OL" || before.nodeName === "svg";
+    if (!isAlike || isPlain) { before.replaceWith(after.cloneNode(true)); return; }
+    for (const { name, value } of Array.from(after.attributes)) if (name !== "open" && before.getAttribute(name) !== value) before.setAttribute(name, value);
+    const texts = (node) => Array.from(node.childNodes).filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data).join("");
+    if (texts(before) !== texts(after)) { before.replaceWith(after.cloneNode(true)); return; }
+    const children = Array.from(after.children);
+    Array.from(before.children).forEach((child, index) => update(child, children[index]));
+  }
 
   async function load() {
     if (busy || isInUse()) { stale = true; words.textContent = "there are new entries: reload to see them"; return; }
@@ -19,19 +34,26 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main");
       if (!fresh) throw new Error("no page");
-      main.replaceChildren(...fresh.childNodes);
-      main.dataset.head = fresh.dataset.head;
+      update(main, fresh);
       head = Number(fresh.dataset.head);
       words.textContent = "live";
     } catch {
-      words.textContent = "the server does not answer: this is what was known last";
+      words.textContent = told;
     } finally { busy = false; }
   }
 
-  const source = new EventSource("/events");
-  source.addEventListener("entries", (event) => { if (Number(event.data) !== head) load(); else words.textContent = "live"; });
-  source.addEventListener("open", () => { words.textContent = "live"; });
-  source.addEventListener("error", () => { words.textContent = "the server does not answer: this is what was known last"; });
+  // A browser opens six connections to a host: a page that nobody looks at keeps none of them.
+  let source = null;
+  function follow() {
+    if (document.visibilityState !== "visible") { if (source) source.close(); source = null; return; }
+    if (source) return;
+    source = new EventSource("/events");
+    source.addEventListener("entries", (event) => { if (Number(event.data) !== head) load(); else words.textContent = "live"; });
+    source.addEventListener("open", () => { words.textContent = "live"; });
+    source.addEventListener("error", () => { words.textContent = told; });
+  }
+  follow();
+  document.addEventListener("visibilitychange", follow);
   main.addEventListener("toggle", () => { if (stale && !isInUse()) { stale = false; load(); } }, true);
   // Times on the page grow without any entry.
   setInterval(() => { if (document.visibilityState === "visible" && !isInUse()) load(); }, 10000);

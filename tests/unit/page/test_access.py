@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 
 import pytest
 
@@ -44,6 +45,29 @@ def test_a_token_is_never_made_through_a_link(tmp_path):
     assert not victim.exists()
 
 
+def make_certificate(folder):
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    command = ["openssl", *words, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+def test_two_servers_of_a_host_have_two_cookies():
+    first, second = (PageAccess("t" * 16, names_of("127.0.0.1", port)) for port in (1, 2))
+    assert first.cookie_name != second.cookie_name
+
+
 def test_the_cookie_tells_no_token():
     access = PageAccess("the-token-of-a-page", frozenset({"x"}))
     assert access.token not in access.cookie
@@ -69,7 +93,16 @@ def test_what_is_loopback(address, expected):
 
 
 def test_another_address_needs_a_certificate_and_a_token_file(tmp_path):
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate, key = make_certificate(tmp_path)
+    (tmp_path / "odd.key").write_text("no key")
+    with pytest.raises(InputError, match="cannot be used for TLS"):
+        PageListener("127.0.0.1", 8377, (), certificate, tmp_path / "odd.key").check(
+            has_token_file=True
+        )
+    with pytest.raises(InputError, match="cannot be used for TLS"):
+        PageListener("127.0.0.1", 8377, (), certificate, tmp_path / "none").check(
+            has_token_file=True
+        )
     with pytest.raises(InputError, match="--certificate"):
         PageListener("0.0.0.0", 8377).check(has_token_file=True)
     with pytest.raises(InputError, match="--token-file"):

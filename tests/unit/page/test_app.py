@@ -97,7 +97,16 @@ def test_the_page_changes_nothing(client, path, method):
 
 @pytest.mark.parametrize(
     "path",
-    ["/rollouts/none", "/decisions/1", "/decisions/999999", "/services/a/b", "/rollouts/%00", "/x"],
+    [
+        "/rollouts/none",
+        "/decisions/1",
+        "/decisions/999999",
+        f"/decisions/{'9' * 5000}",
+        "/decisions/x",
+        "/services/a/b",
+        "/rollouts/%00",
+        "/x",
+    ],
 )
 def test_what_is_not_there_is_told_in_words(client, path):
     reply = client.get(path)
