@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NoReturn
 
-from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from analysis.verdict.readout import Readout
 from analysis.verdict.sequential_test import Logs
+from analysis.verdict.unweighed_test import UnweighedTest
 
 
 @dataclass(frozen=True)
-class ExposureCount:
+class ExposureCount(UnweighedTest):
     """A `SequentialTest` that tests nothing: `sample_ratio` tests the counts.
 
     A promotion needs the canary to be counted, since of what is not counted nobody knows the share.
@@ -24,14 +22,10 @@ class ExposureCount:
     canary: int = 0
     stable: int = 0
 
-    weighs_evidence = False
+    compared = "exposures are"
     is_shown_only = False
     is_alone = False
     is_broken = False
-    dispersion = None
-    tolerance = None
-    problem = ""
-    log_rise = 0.0
     finding = "counted: it shows no harm"
 
     @property
@@ -55,26 +49,7 @@ class ExposureCount:
             stable=self.stable + counts.stable_exposures,
         )
 
-    def without_harm_bets(self) -> ExposureCount:
-        """Return the same, since nothing is bet."""
-        return self
-
-    def with_dispersion(self, dispersion: Dispersion) -> ExposureCount:  # noqa: ARG002  # the same signature as a rate's
-        """Return the same: how pods differ has no say."""
-        return self
-
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> NoReturn:  # noqa: ARG002  # the same signature as a rate's
-        """Raise EvidenceError, since no past has a say."""
-        raise EvidenceError("exposures are not compared with any past")
-
-    def excess_rate(self, alpha: float) -> None:
-        """Return nothing, because no excess is estimated."""
-
     def read(self, log_harm: float, alpha: float, beta: float) -> Readout:  # noqa: ARG002  # the same signature as a rate's
         """Compute the numbers for display."""
         is_counted = float(bool(self.canary))
         return Readout(canary=self.canary, stable=self.stable, safe=is_counted, words="exposures")
-
-    def read_edges(self, alpha: float, beta: float) -> tuple[Readout, ...]:  # noqa: ARG002  # the same signature as a histogram's
-        """Return nothing, because there are no edges."""
-        return ()

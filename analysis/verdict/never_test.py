@@ -8,31 +8,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NoReturn
 
-from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from analysis.verdict.readout import Readout
 from analysis.verdict.sequential_test import Logs
+from analysis.verdict.unweighed_test import UnweighedTest
 
 
 @dataclass(frozen=True)
-class NeverTest:
+class NeverTest(UnweighedTest):
     """A `SequentialTest` of the canary alone, which is broken by `limit` occurrences."""
 
     limit: int
     bad: int = 0
     exposures: int = 0
 
-    weighs_evidence = False
+    compared = "what must not happen is"
     is_shown_only = False
     is_alone = True
-    dispersion = None
-    tolerance = None
-    problem = ""
-    log_rise = 0.0
 
     @property
     def is_broken(self) -> bool:
@@ -67,21 +61,6 @@ class NeverTest:
             exposures=self.exposures + counts.canary_exposures,
         )
 
-    def without_harm_bets(self) -> NeverTest:
-        """Return the same, since nothing is bet."""
-        return self
-
-    def with_dispersion(self, dispersion: Dispersion) -> NeverTest:  # noqa: ARG002  # the same signature as a rate's
-        """Return the same: how pods differ has no say."""
-        return self
-
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> NoReturn:  # noqa: ARG002  # the same signature as a rate's
-        """Raise EvidenceError, since no past has a say."""
-        raise EvidenceError("what must not happen is not compared with any past")
-
-    def excess_rate(self, alpha: float) -> None:
-        """Return nothing, because no excess is estimated."""
-
     def read(self, log_harm: float, alpha: float, beta: float) -> Readout:  # noqa: ARG002  # the same signature as a rate's
         """Compute the numbers for display."""
         return Readout(
@@ -91,7 +70,3 @@ class NeverTest:
             safe=float(bool(self.exposures) and not self.is_broken),
             words="occurrences",
         )
-
-    def read_edges(self, alpha: float, beta: float) -> tuple[Readout, ...]:  # noqa: ARG002  # the same signature as a histogram's
-        """Return nothing, because there are no edges."""
-        return ()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NoReturn
 
-from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from analysis.rates.sum_ratio import FEWEST, SumRatio
 from analysis.verdict.readout import Readout
 from analysis.verdict.sequential_test import Logs
+from analysis.verdict.unweighed_test import UnweighedTest
 
 
 @dataclass(frozen=True)
-class SumRatioTest:
+class SumRatioTest(UnweighedTest):
     """A `SequentialTest` that calls no harm: see `sum_ratio` for why none could be called.
 
     With `times` a promotion waits while the measured ratio is above that, or not yet known. That is
@@ -26,13 +24,9 @@ class SumRatioTest:
     times: float | None = None
     sums: SumRatio = field(default_factory=SumRatio)
 
-    weighs_evidence = False
+    compared = "a ratio of sums is"
     is_alone = False
     is_broken = False
-    dispersion = None
-    tolerance = None
-    problem = ""
-    log_rise = 0.0
 
     @property
     def is_shown_only(self) -> bool:
@@ -72,21 +66,6 @@ class SumRatioTest:
         sums = self.sums.with_look(*units, counts.canary_bad, counts.stable_bad)
         return replace(self, sums=sums)
 
-    def without_harm_bets(self) -> SumRatioTest:
-        """Return the same, since nothing is bet."""
-        return self
-
-    def with_dispersion(self, dispersion: Dispersion) -> SumRatioTest:  # noqa: ARG002  # the same signature as a rate's
-        """Return the same: how looks vary is seen while it runs."""
-        return self
-
-    def estimate_dispersion(self, past: PodCounts, pods_canary: int | None) -> NoReturn:  # noqa: ARG002  # the same signature as a rate's
-        """Raise EvidenceError, since no past has a say."""
-        raise EvidenceError("a ratio of sums is not compared with any past")
-
-    def excess_rate(self, alpha: float) -> None:
-        """Return nothing, because no excess is estimated."""
-
     def read(self, log_harm: float, alpha: float, beta: float) -> Readout:  # noqa: ARG002  # the same signature as a rate's
         """Compute the numbers for display."""
         sums = self.sums
@@ -102,7 +81,3 @@ class SumRatioTest:
             ratio_low=low,
             ratio_high=high,
         )
-
-    def read_edges(self, alpha: float, beta: float) -> tuple[Readout, ...]:  # noqa: ARG002  # the same signature as a histogram's
-        """Return nothing, because there are no edges."""
-        return ()

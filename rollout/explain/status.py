@@ -59,11 +59,11 @@ class LastWrite:
 
 
 @dataclass(frozen=True)
-class Report:
-    """One rollout at one moment; shares are 0 to 1, times unix seconds.
+class RolloutStanding:
+    """Which rollout it is, and where it stands; shares are 0 to 1.
 
-    The field names are the keys of `status --json`. `weight` is the share that the mesh showed or
-    confirmed, `wanted` the share of the last decision; they differ until the mesh has confirmed it.
+    `weight` is the share that the mesh showed or confirmed, `wanted` the share of the last
+    decision; they differ until the mesh has confirmed it.
     """
 
     rollout: str
@@ -76,6 +76,15 @@ class Report:
     wanted: float
     shown: str
     confirmed: bool
+
+
+@dataclass(frozen=True)
+class Report(RolloutStanding):
+    """One rollout at one moment; shares are 0 to 1, times unix seconds.
+
+    The field names are the keys of `status --json`.
+    """
+
     started_at: float
     guardrails: tuple[Line, ...]
     joint: float
@@ -119,22 +128,12 @@ def report(
     lived = state.lived if state.is_terminal else state.estimate_clock(now) - state.started_at
     rollout_view = view(state, at, lived)
     judgement = rollout_view.judgement
-    stable, canary = state.versions
     lines = tuple(
         Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
         for name, verdict in judgement.verdicts.items()
     )
     rollout_report = Report(
-        rollout=rollout,
-        name=state.plan.name,
-        service=state.plan.spec.service,
-        stable=stable,
-        canary=canary,
-        phase=state.phase,
-        weight=state.live.served_share,
-        wanted=state.wanted.served_share,
-        shown=format_split(state.live),
-        confirmed=not state.delivery.is_open,
+        **vars(find_standing(rollout, state)),
         started_at=state.started_at,
         guardrails=lines,
         joint=judgement.log_joint,
@@ -154,6 +153,23 @@ def report(
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
+
+
+def find_standing(rollout: str, state: RolloutState) -> RolloutStanding:
+    """Return where a rollout stands, which needs none of its evidence."""
+    stable, canary = state.versions
+    return RolloutStanding(
+        rollout=rollout,
+        name=state.plan.name,
+        service=state.plan.spec.service,
+        stable=stable,
+        canary=canary,
+        phase=state.phase,
+        weight=state.live.served_share,
+        wanted=state.wanted.served_share,
+        shown=format_split(state.live),
+        confirmed=not state.delivery.is_open,
+    )
 
 
 def _describe_route(state: RolloutState) -> LiveRoute | None:

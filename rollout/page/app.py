@@ -25,13 +25,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rollout.errors import InputError, SurefootError
 from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
+from rollout.page.numbers import read_number
 from rollout.page.pages import PageSet
 from rollout.redact import redact
 
 _POLL = 1.0  # seconds between two looks for new entries
 _OPEN = ("/sign-in", "/static/")  # what a person sees before signing in
 _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
-_DIGITS = 16  # of a number that a browser sends, at most
 _LARGEST_FORM = 4096  # bytes
 
 
@@ -115,10 +115,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
         Route("/rollouts/{rollout}", answer(_rollout)),
         Route("/rollouts/{rollout}/{chart}-{theme}.svg", partial(_chart, pages)),
         Route("/services/{namespace}/{service}", answer(_service)),
-        Route(
-            "/decisions/{number}",
-            answer(_decision),
-        ),
+        Route("/decisions/{number}", answer(_decision)),
         Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
         Route("/verify", answer(lambda pages, _request: pages.verify())),
         Route("/rows", partial(_rows, pages)),
@@ -144,10 +141,10 @@ def _service(pages: PageSet, request: Request) -> str:
 
 
 def _decision(pages: PageSet, request: Request) -> str:
-    number = request.path_params["number"]
-    if not (number.isascii() and number.isdigit() and len(number) < _DIGITS):
+    number = read_number(request.path_params["number"])
+    if number is None:
         raise HTTPException(404, "a decision has a number")
-    return pages.decision(int(number))
+    return pages.decision(number)
 
 
 async def _chart(pages: PageSet, request: Request) -> Response:
@@ -162,10 +159,10 @@ async def _chart(pages: PageSet, request: Request) -> Response:
 
 async def _rows(pages: PageSet, request: Request) -> Response:
     """Answer sealed rows after a number, for a browser that checks their hashes itself."""
-    after = request.query_params.get("after", "0")
-    if not (after.isascii() and after.isdigit() and len(after) < _DIGITS):
+    after = read_number(request.query_params.get("after", "0"))
+    if after is None:
         raise HTTPException(400, "`after` is the number of an entry")
-    return JSONResponse(await run_in_threadpool(pages.rows, int(after)))
+    return JSONResponse(await run_in_threadpool(pages.rows, after))
 
 
 async def _replay(pages: PageSet, _request: Request) -> Response:
@@ -179,9 +176,7 @@ async def _events(pages: PageSet, request: Request) -> Response:
     """
     from sse_starlette.sse import EventSourceResponse
 
-    last = request.headers.get("last-event-id", "")
-    since = int(last) if last.isascii() and last.isdigit() and len(last) < _DIGITS else None
-
+    since = read_number(request.headers.get("last-event-id", ""))
     is_over = anyio.Event()  # set when the server ends
 
     async def events() -> AsyncIterator[dict[str, str]]:

@@ -20,6 +20,7 @@ from rollout.explain.status import report
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
 from rollout.page.charts import CHARTS, ChartRoom, are_available
+from rollout.page.numbers import read_number
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer
 from rollout.ports import Journal
@@ -29,7 +30,6 @@ from rollout.tick.fleet import recorded_stable
 _ROWS = 500  # rows that a browser gets at once
 _NEWEST = 40  # entries on a rollout's page
 _NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
-_DIGITS = 16  # of a number that a browser sends, at most
 FILTERS = ("rollout", "action", "reason", "actor", "since", "until")
 """The fields by which the page of the log can be filtered."""
 
@@ -106,7 +106,12 @@ class PageSet:
             service=service,
             namespace=namespace,
             cards=[
-                (card, views.bars(report(card.rollout, newest[card.rollout], now).guardrails))
+                (
+                    card,
+                    views.bars(
+                        report(card.standing.rollout, newest[card.standing.rollout], now).guardrails
+                    ),
+                )
                 for card in views.cards(newest, now)
             ],
             older=views.cards(older, now),
@@ -144,12 +149,11 @@ class PageSet:
             wanted = _parse_filter(chosen, self.reader.now())
         except ValueError as error:
             problem = f"{error}; nothing is filtered"
-        before = query.get("before", "")
         places, has_older = views.page_of(
             self.reader.headlines(),
             wanted,
             rollouts,
-            int(before) if before.isdecimal() and len(before) < _DIGITS else None,
+            read_number(query.get("before", "")),
         )
         lines = [views.log_line(entry) for entry in self.reader.entries(places[::-1])]
         older = {key: words for key, words in chosen.items() if words}

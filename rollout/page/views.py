@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.state.rollout import TERMINAL, RolloutState
-from rollout.decide.text.comparison import format_split
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
-from rollout.explain.status import Line, Report, report
+from rollout.explain.status import Line, Report, RolloutStanding, find_standing, report
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.ramp import Steps
 from rollout.ports import Entry
@@ -45,16 +44,7 @@ class Step:
 class Card:
     """One rollout among the others. `chips` are each guardrail's name and verdict."""
 
-    rollout: str
-    name: str
-    service: str
-    stable: str
-    canary: str
-    phase: str
-    weight: float
-    wanted: float
-    split: str
-    confirmed: bool
+    standing: RolloutStanding
     chips: tuple[tuple[str, str], ...]
     sentence: str
     next: str
@@ -100,7 +90,7 @@ class LogLine:
 def cards(states: Mapping[str, RolloutState], now: float) -> list[Card]:
     """Return every rollout, those first that need a person, then those under way, newest first."""
     every = [_card(rollout, state, now) for rollout, state in reversed([*states.items()])]
-    every.sort(key=lambda card: (not card.calls, card.phase in TERMINAL))
+    every.sort(key=lambda card: (not card.calls, card.standing.phase in TERMINAL))
     return every
 
 
@@ -123,19 +113,9 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     status = None if is_over else report(rollout, state, now)
     blind_since = min(state.blind_since.values(), default=None)
     is_blind = not is_over and blind_since is not None
-    stable, canary = state.versions
     sentence_now = state.last.sentence if state.last else ""
     return Card(
-        rollout=rollout,
-        name=state.plan.name,
-        service=state.plan.spec.service,
-        stable=stable,
-        canary=canary,
-        phase=state.phase,
-        weight=state.live.served_share,
-        wanted=state.wanted.served_share,
-        split=format_split(state.live),
-        confirmed=not state.delivery.is_open,
+        standing=find_standing(rollout, state),
         chips=tuple(_chips(state, status)),
         sentence=status.said if status else redact(sentence_now),
         next=status.next if status else "",

@@ -66,8 +66,8 @@ def test_those_that_need_a_person_come_first(pages):
     pages.reader.refresh()
     states = {lab.rollout: lab.state, **pages.reader.states()}
     first, *rest = views.cards(states, lab.clock.now())
-    assert (first.rollout, first.calls) == (lab.rollout, "paused")
-    assert [card.phase for card in rest] == ["rolled back", "promoted"]
+    assert (first.standing.rollout, first.calls) == (lab.rollout, "paused")
+    assert [card.standing.phase for card in rest] == ["rolled back", "promoted"]
 
 
 def test_a_page_says_what_status_says(pages):
