@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rollout.redact import redact
 
 DONE, FAILED, BAD_INPUT, NOT_FOLLOWED = 0, 1, 2, 3
+STOPPED, ASK_AGAIN = 4, 75  # of `surefoot verdict`; 75 is EX_TEMPFAIL of sysexits.h
 DECIDED_OTHERWISE = 9  # 4 to 8 are those of `surefoot wait`
 TIMED_OUT = 124  # as timeout(1) reports it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
