@@ -134,7 +134,7 @@ def test_a_gate_is_asked_by_post_alone_and_under_our_name(client):
 
 def test_whatever_the_document_allows_is_answered_as_it_says(client, tmp_path):
     """Schemathesis asks each operation with sound and with broken values, in fixed order."""
-    command = [Path(sys.executable).with_name("schemathesis"), "run"]
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
     command += [f"http://127.0.0.1:{client.port}{BASE}/openapi.json"]
     command += ["--header", f"Authorization: Bearer {client.token}", "--no-color"]
     command += ["--seed", "1", "--max-examples", "25", "--phases", "coverage,fuzzing"]
