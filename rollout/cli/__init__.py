@@ -65,6 +65,9 @@ COMMANDS = {
         "rollout.cli.inspect.serve:serve", "Show rollouts and decisions as a web page."
     ),
     "site": CommandEntry("rollout.cli.inspect.serve:site", "Write the web page as files."),
+    "diff": CommandEntry(
+        "rollout.cli.inspect.diff:diff", "Say what differs between two plans, of rollouts or files."
+    ),
     "verdict": CommandEntry(
         "rollout.cli.inspect.verdict:verdict", "Say whether a pipeline may go on: go, wait or stop."
     ),
