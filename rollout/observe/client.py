@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from rollout.answers.http import Limits, UnledSession, read_body
-from rollout.errors import ObserveError
+from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.access.address import is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
@@ -31,14 +31,6 @@ _PARTIAL = re.compile(rb'"(warnings|isPartial)"\s*:')
 _LONGEST = 200  # characters of a server's sentence
 _READ = 4096  # of its bytes
 _REFUSAL = 1024 * 1024  # bytes of a whole refusal; a larger one is told without its sentence
-
-
-class QueryRefusedError(ObserveError):
-    """The server answered with another status than 200."""
-
-    def __init__(self, message: str, cure: str, code: int) -> None:
-        self.code = code
-        super().__init__(message, cure)
 
 
 class PrometheusSession(UnledSession):

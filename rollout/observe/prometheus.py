@@ -17,12 +17,12 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from rollout.answers.guarded import Permit, guard
 from rollout.answers.http import WAITING
-from rollout.errors import AddressError, ObserveError
+from rollout.errors import AddressError, ObserveError, QueryRefusedError
 from rollout.observe.access.address import name_host
 from rollout.observe.access.certificates import check_certificates
 from rollout.observe.access.credentials import Accesses
 from rollout.observe.bulk.collector import paused_collector
-from rollout.observe.client import LIMITS, PrometheusSession, QueryRefusedError, describe_silence
+from rollout.observe.client import LIMITS, PrometheusSession, describe_silence
 from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.matrix import Item, by_version

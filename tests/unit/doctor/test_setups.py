@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -320,3 +321,24 @@ def test_a_canary_without_series_is_told():
     lab.write("v1", of("v1"), **TARGET)
     ((level, text),) = read_figures(lab)
     assert (level, text.rpartition("; ")[2]) == ("ok", "v2: no series")
+
+
+def test_a_counter_that_is_not_a_number_is_told(lab):
+    lab.write("v1", [math.nan] * COUNT, **TARGET, envoy_response_code="503")
+    level, _, _ = lab.find("a sample is not a finite number")
+    assert level == "fail"
+
+
+def test_a_sum_of_money_has_its_cure(lab):
+    lab.write("v1", [n / 7 for n in range(COUNT)], **TARGET, envoy_response_code="503")
+    _, _, fix = lab.find("a sample is not a whole number")
+    assert "make a `ratio` with a `step`" in fix
+
+
+def test_a_bad_that_selects_good_units_too_is_a_warning(lab):
+    errors = {"name": "e", "margin": {"absolute": "1%"}, "labels": {"version": "version"}}
+    labels = {"service": "destination_service", "version": "destination_version"}
+    errors |= {"counter": {"series": RATE, "bad": {"envoy_response_code": "!="}}, "labels": labels}
+    levels = read_figures(lab, errors)
+    assert [level for level, _ in levels] == ["ok", "warn"]
+    assert re.fullmatch(r"every one of v1's \d+ requests is bad", levels[1][1])
