@@ -6,6 +6,7 @@ journal, a finding names the values of labels: they say where to look.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from analysis.counting.cursor import Cursor
@@ -76,15 +77,45 @@ def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
     past = min(LONGEST / 2, max(_LEAST, _SCRAPES * plan.spec.prometheus.scrape))
     guardrails = {guardrail.name: guardrail for guardrail in plan.spec.guardrails}
     try:
-        for result in survey(plan, read, now, past):
+        for result, own_past in _look_back(plan, read, now, past):
             guardrail = guardrails[result.guardrail]
             subject = f"{plan.name}/{guardrail.name}"
-            for level, message, fix in read_today(plan, guardrail, result, now, past):
+            for level, message, fix in read_today(plan, guardrail, result, now, own_past):
                 yield Finding("reading", subject, level, message, fix)
-            yield from _check(plan, guardrail, result, past)
+            yield from _check(plan, guardrail, result, own_past)
     except ObserveError as error:
         fix = error.cure or "see the finding on Prometheus"
         yield Finding("series", plan.name, "warn", f"its samples cannot be read: {error}", fix)
+
+
+def _look_back(plan: Plan, read: Read, now: float, past: float) -> Iterator[tuple[Survey, float]]:
+    """Yield each guardrail's survey, with the seconds that it looks back.
+
+    Where stable's series are younger they are looked at from their begin on, or nothing could be
+    counted of them yet.
+    """
+    surveys = [*survey(plan, read, now, past)]
+    begins = {result.guardrail: _find_begin(result) for result in surveys}
+    young = {name: begin for name, begin in begins.items() if now - past < begin < now}
+    again: dict[str, Survey] = {}
+    age = now - max(young.values(), default=now)
+    if young:
+        own = [guardrail for guardrail in plan.spec.guardrails if guardrail.name in young]
+        spec = plan.spec.model_copy(update={"guardrails": own})
+        narrowed = plan.model_copy(update={"spec": spec})
+        again = {result.guardrail: result for result in survey(narrowed, read, now, age)}
+    for result in surveys:
+        if result.guardrail in again:
+            yield again[result.guardrail], age
+        else:
+            yield result, past
+
+
+def _find_begin(result: Survey) -> float:
+    """Return when stable's first sample is; infinite where no later one can be counted from it."""
+    series = result.raw.series if result.raw else ()
+    times = {at for entry in series if entry.arm == "stable" for at, _ in entry.samples}
+    return min(times) if len(times) > 1 else math.inf
 
 
 def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Iterator[Finding]:

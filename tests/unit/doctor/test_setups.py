@@ -281,15 +281,25 @@ def test_what_a_metric_reads_today_is_told_of_both_versions(lab):
     )
 
 
-def test_a_target_that_was_just_started_is_not_said_to_serve_nothing():
+def write_young(scrapes):
     lab = LiveSeries()
     for version in ("v1", "v2"):
-        young = [None] * (COUNT - 4) + of(version)[:4]
-        lab.write(version, young, **TARGET)
-    ((level, text),) = read_figures(lab)
+        lab.write(version, [None] * (COUNT - scrapes) + of(version)[:scrapes], **TARGET)
+    return lab
+
+
+def test_a_target_that_was_just_started_is_not_said_to_serve_nothing():
+    ((level, text),) = read_figures(write_young(1))
     assert level == "ok"
-    assert text.count("too new to be counted: the first sample is 1m1s old") == 2
+    assert text.count("too new to be counted: the first sample is 16s old") == 2
     assert "requests a minute" not in text
+
+
+def test_what_is_young_is_counted_from_its_first_sample_on():
+    ((level, text),) = read_figures(write_young(4))
+    assert level == "ok"
+    assert text.count("the last 16s ago, 40 requests a minute") == 2
+    assert "too new" not in text
 
 
 def test_edges_and_what_they_can_judge_are_told():
