@@ -160,8 +160,10 @@ class Accesses:
         address = parse_address(server.url)
         declared = next((text for text in access.servers if parse_address(text) == address), None)
         if address is None or declared is None:
+            # A plain address has no user in it; of any other only the host is told.
+            where = split_parameters(server.url)[0] if address else name_host(server.url)
             raise ObserveError(
-                f"the access {access.name} is not for {name_host(server.url)}",
+                f"the access {access.name} is not for {where}",
                 "name one of its servers in the plan, or let the installation add this one to "
                 "its `servers`",
             )

@@ -29,6 +29,15 @@ _SENTENCES = (
         re.compile(r"\bHTTP request to an HTTPS server", re.IGNORECASE),
         ("it speaks TLS", "write https://"),
     ),
+    (
+        # Our queries are sound: what older servers cannot read of them are quoted names.
+        re.compile(r"parse error|unexpected (token|string)|cannot parse", re.IGNORECASE),
+        (
+            "it cannot read the query",
+            "names with dots need Prometheus 3; without any, see what stands before it: is it a "
+            "Prometheus?",
+        ),
+    ),
     (re.compile(r"timed out|timeout", re.IGNORECASE), _SLOW),
 )
 _BY_SENTENCE = {400, 422, 503}

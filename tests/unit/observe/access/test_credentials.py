@@ -76,6 +76,13 @@ def test_any_other_address_is_refused_with_the_cure(url):
     assert "t0ken" not in refused.value.advice
 
 
+def test_what_is_refused_is_told_with_its_scheme_and_path_but_no_user():
+    with pytest.raises(ObserveError, match="is not for http://prom.example.org:8443/x$"):
+        resolve("http://prom.example.org:8443/x?namespace=ml")
+    with pytest.raises(ObserveError, match="is not for prom.example.org:8443$"):
+        resolve("https://eve:s3cret@prom.example.org:8443/x")
+
+
 @settings(max_examples=60)
 @given(st.text("htps:/@#?.\\prom.example.org:8443%2e\t\u3002evil[]", max_size=60))
 def test_no_text_leads_a_request_elsewhere(url):
