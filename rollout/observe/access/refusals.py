@@ -34,8 +34,7 @@ _SENTENCES = (
         re.compile(r"parse error|unexpected (token|string)|cannot parse", re.IGNORECASE),
         (
             "it cannot read the query",
-            "names with dots need Prometheus 3; without any, see what stands before it: is it a "
-            "Prometheus?",
+            "names with dots need Prometheus 3; without any: is it a Prometheus?",
         ),
     ),
     (re.compile(r"timed out|timeout", re.IGNORECASE), _SLOW),

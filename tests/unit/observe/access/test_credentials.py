@@ -77,9 +77,9 @@ def test_any_other_address_is_refused_with_the_cure(url):
 
 
 def test_what_is_refused_is_told_with_its_scheme_and_path_but_no_user():
-    with pytest.raises(ObserveError, match="is not for http://prom.example.org:8443/x$"):
+    with pytest.raises(ObserveError, match=r"is not for http://prom.example.org:8443/x$"):
         resolve("http://prom.example.org:8443/x?namespace=ml")
-    with pytest.raises(ObserveError, match="is not for prom.example.org:8443$"):
+    with pytest.raises(ObserveError, match=r"is not for prom.example.org:8443$"):
         resolve("https://eve:s3cret@prom.example.org:8443/x")
 
 
