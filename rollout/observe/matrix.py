@@ -208,7 +208,10 @@ def read_samples(item: Item) -> dict[float, float]:
 
 def read_upper_edge(labels: Mapping[str, str]) -> float:
     """Return the edge at which a bucket ends. Raises ObserveError."""
-    edge = number(labels.get("le", ""))
+    if not labels.get("le"):
+        name = labels.get("__name__", "the series")
+        raise ObserveError(f"{name} has no buckets: it is no histogram")
+    edge = number(labels["le"])
     if math.isnan(edge):
         raise ObserveError("the edge of a bucket is not a number")
     return edge

@@ -17,11 +17,12 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from rollout.answers.guarded import Permit, guard
 from rollout.answers.http import WAITING
-from rollout.errors import AddressError, ObserveError
+from rollout.errors import AddressError, ObserveError, QueryRefusedError
 from rollout.observe.access.address import name_host
+from rollout.observe.access.certificates import check_certificates
 from rollout.observe.access.credentials import Accesses
 from rollout.observe.bulk.collector import paused_collector
-from rollout.observe.client import LIMITS, PrometheusSession, QueryRefusedError, describe_silence
+from rollout.observe.client import LIMITS, PrometheusSession, describe_silence
 from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.matrix import Item, by_version
@@ -241,13 +242,13 @@ class PrometheusObserver:
         try:
             client = self._get_client(server)
         except ValueError:
-            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+            raise _build_misspelt() from None
         try:
             return ask(client)
         except AddressError as error:
             raise SilentError(f"Prometheus is not asked: {error}") from None
         except (requests.exceptions.InvalidURL, LocationParseError, UnicodeError):
-            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+            raise _build_misspelt() from None
         except (OSError, HTTPError) as error:
             reason, cure = describe_silence(error, client.timeout)
             message = f"Prometheus does not answer at {client.host}: {reason}"
@@ -265,6 +266,7 @@ class PrometheusObserver:
 
             if client is not None:
                 client.connection.close()
+            check_certificates(target)
             declared = target.access.timeout if target.access else None
             timeout = max(self._timeout, declared or 0.0)
             # No retries: with its own the client takes 6 s to give up on a dead server.
@@ -277,6 +279,10 @@ class PrometheusObserver:
                 connection, target.host, timeout, stamps
             )
         return client
+
+
+def _build_misspelt() -> ObserveError:
+    return ObserveError("the address of Prometheus cannot be read", "mend its URL")
 
 
 def _build_unreadable(host: str) -> ObserveError:

@@ -17,13 +17,15 @@ STABLE, CANARY = "v1", "v2"
 MARGIN = 0.05  # absolute, of failed requests
 STABLE_ERRORS = 0.01
 SCRAPE = 5.0  # seconds
+TOKENS, DECISIONS = "tokens_total", "rewrite_decisions_total"
+TIMES = 1.5  # by which a canary's mean number of tokens may be higher
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "canary": ("same", "perfect", "edge", "harmful", "dead", "late"),
     "mesh": ("istio", "gateway", "envoy"),
     "start": ("stable", "swapped", "half", "tenth"),
     "pin": ("no", "yes"),
-    "guardrails": ("errors", "latency", "verdict"),
+    "guardrails": ("errors", "latency", "verdict", "ratio", "exposure"),
     "drift": ("pause", "adopt", "revert"),
     "blind": ("pause", "rollback"),
     "inconclusive": ("pause", "rollback", "promote"),
@@ -46,7 +48,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "mesh": (0.4, 0.4, 0.2),
     "start": (0.91, 0.03, 0.03, 0.03),
     "pin": (0.85, 0.15),
-    "guardrails": (0.7, 0.15, 0.15),
+    "guardrails": (0.7, 0.15, 0.08, 0.04, 0.03),
     "traffic": (0.7, 0.2, 0.1),
     "hooks": (0.8, 0.2),
     "replicas": (0.8, 0.2),
@@ -58,6 +60,19 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "bake": (0.85, 0.15),
     "routes": (0.85, 0.15),
     "version": (0.95, 0.05),
+}
+
+SHOWN = "shown"  # the guardrail that is no evidence
+_SHOWN: Mapping[str, Mapping[str, Any]] = {
+    "ratio": {
+        "ratio": {
+            "sum": {"series": TOKENS},
+            "count": {"series": "istio_requests_total"},
+            "unit": "tokens",
+        },
+        "times": TIMES,
+    },
+    "exposure": {"exposure": {"series": DECISIONS}},
 }
 
 
@@ -167,6 +182,9 @@ def _list_guardrails(setting: Setting) -> list[dict[str, Any]]:
         guardrails.append(
             {"name": "quality", "template": "quality/verdict", "margin": margin, "lag": "5s"}
         )
+    if setting.guardrails in _SHOWN:
+        labels = {"service": "destination_service_name", "version": "destination_version"}
+        guardrails.append({"name": SHOWN, "labels": labels, **_SHOWN[setting.guardrails]})
     return guardrails
 
 

@@ -27,6 +27,7 @@ from rollout.redact import redact
 if TYPE_CHECKING:
     from rollout.decide.record.facts import Learned
     from rollout.doctor.probe.missing import Query
+    from rollout.plan.model.guardrail import Guardrail
     from rollout.plan.model.plan import Plan
     from rollout.rehearse.assumptions import KnownFigures
     from rollout.rehearse.measure import Measured
@@ -229,20 +230,30 @@ def _learn_past(plan: Plan, settings: PrometheusSettings) -> Learned | None:
 
 def _refuse_unreadable(plan: Plan, measured: Measured, query: Query) -> None:
     """Raise InputError for series that are there and cannot be read: a rollout would be blind."""
-    from rollout.errors import InputError, ObserveError
-    from rollout.observe.selectors.source import source_of
+    from rollout.errors import InputError
 
-    problems = []
-    for guardrail in plan.spec.guardrails:
-        if guardrail.name not in measured.unread:
-            continue
-        try:
-            query(source_of(plan, guardrail).server, "vector(1)")
-        except ObserveError:
-            continue  # nobody answers: what is not known is assumed
-        problems.append(f"{guardrail.name}: {measured.problems[guardrail.name]}")
+    described = {
+        guardrail.name: _find_unreadable(plan, guardrail, measured, query)
+        for guardrail in plan.spec.guardrails
+    }
+    problems = [f"{name}: {problem}" for name, problem in described.items() if problem]
     if problems:
         raise InputError(f"{plan.name} would be blind: {'; '.join(problems)}")
+
+
+def _find_unreadable(plan: Plan, guardrail: Guardrail, measured: Measured, query: Query) -> str:
+    """Return why a guardrail's series cannot be read; empty where they can, or nobody answers."""
+    from rollout.doctor.series import find_unreadable
+    from rollout.errors import ObserveError
+    from rollout.observe.selectors.source import source_of
+
+    try:
+        query(source_of(plan, guardrail).server, "vector(1)")
+        if guardrail.name in measured.unread:
+            return measured.problems[guardrail.name]
+        return find_unreadable(plan, guardrail, query)
+    except ObserveError:
+        return ""  # what is not known is assumed
 
 
 def _name_servers(plan: Plan) -> str:

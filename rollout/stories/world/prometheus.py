@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import requests
 
-from rollout.errors import ObserveError
-from rollout.observe.client import QueryRefusedError
+from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.prometheus import PrometheusClient, PrometheusObserver
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.stories.setting import CANARY, STABLE

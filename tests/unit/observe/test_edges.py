@@ -227,3 +227,12 @@ def test_looks_are_counted_across_restarts_of_pods_and_controllers():
     assert rollout.total.edges == (0.25, math.inf)
     assert rollout.total.stable == (2 + 5 + 0, 8 + 25 + 10)
     assert rollout.total.canary == rollout.total.stable
+
+
+def test_a_counter_is_no_histogram():
+    rows = [
+        {**row, "metric": {k: v for k, v in row["metric"].items() if k != "le"}}
+        for row in buckets("v1", {"+Inf": [0, 9]})
+    ]
+    problem = read(slower("250ms"), rows)
+    assert problem.endswith(" has no buckets: it is no histogram")

@@ -110,7 +110,8 @@ def test_a_metric_without_news_is_left_out(fake, observe):
         (422, "it cannot carry out the query (HTTP 422)", "is it too large?"),
         (429, "it is overloaded (HTTP 429)", "raise the limits"),
         (503, "it is overloaded or starting (HTTP 503)", "wait"),
-        (500, "no success (HTTP 500)", ""),
+        (500, "it fails (HTTP 500)", "its own log"),
+        (418, "no success (HTTP 418)", ""),
     ],
 )
 def test_a_refusal_is_told_in_the_server_s_own_words_without_retry(
