@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis import sample_ratio
 from analysis.counting.cursor import Arm
 from analysis.fast_replace import replace
@@ -23,6 +25,7 @@ from rollout.backoff import backoff
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.following import begin_again, begin_following, find_end
 from rollout.decide.evidence.update import apply_observation
+from rollout.decide.record.base import describe_first
 from rollout.decide.record.facts import (
     Decided,
     Fact,
@@ -80,7 +83,8 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
             return begin_rollout(fact)
         return _note_blindness(_apply(state, fact, seq), fact)
     except Exception as error:
-        problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: {error}"
+        problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: "
+        problem += describe_first(error) if isinstance(error, ValidationError) else str(error)
         raise ReplayError(problem) from error
 
 

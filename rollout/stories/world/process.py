@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Elected, Fact
 from rollout.errors import ClusterError, SurefootError
+from rollout.journal.scan import new_entries
 from rollout.kube.kinds import Kind
 from rollout.kube.watches import WatchedObjects
 from rollout.leader.election import LeaderElector, LeaseTimes
@@ -200,7 +201,8 @@ class SimulatedProcess:
 
     def _record(self, fact: Fact) -> object:
         journal = self._connect()
-        return journal.append([fact], len(self.disk.rows))
+        _, newest = new_entries(journal, 0)
+        return journal.append([fact], newest)
 
     def _timer(self) -> float:
         return self.world.now

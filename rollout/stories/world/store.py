@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 
 from rollout.decide.record.facts import Fact
 from rollout.errors import JournalBusyError, JournalError, StaleError
-from rollout.journal.hash_chain import START, NewestRow, Row, parse, seal_all, verify
+from rollout.journal.hash_chain import (
+    START,
+    NewestRow,
+    Row,
+    canonical,
+    digest,
+    document,
+    parse,
+    seal_all,
+    verify,
+)
 from rollout.journal.scan import check_picked, scan
 from rollout.ports import Entry, SkippedObservation
 
@@ -27,6 +37,7 @@ class SimulatedDisk:
     holder: str = ""
     faults: dict[str, float] = field(default_factory=dict)
     altered: set[int] = field(default_factory=set)  # places of rows
+    newer: tuple[Fact, Row] | None = None  # what a newer version appended
     is_old: bool = False  # an older version writes, which knows no lived time
     on_append: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
@@ -38,6 +49,7 @@ class SimulatedDisk:
         """Put an older backup in index: everything after entry `seq` is gone."""
         del self.rows[seq:]
         del self.facts[seq:]
+        self.altered = {index for index in self.altered if index < seq}
 
     def alter(self, index: int, text: str) -> None:
         """Let a disk's fault change a row's text."""
@@ -50,6 +62,30 @@ class SimulatedDisk:
         self.altered.discard(index)
         if index < len(self.rows):
             self.rows[index] = row
+
+    @property
+    def has_newer_entry(self) -> bool:
+        """Whether an entry is there that only a newer version can read."""
+        return self.newer is not None and self.newer[1] in self.rows
+
+    def add_newer_entry(self, fact: Fact) -> None:
+        """Let a newer version append a fact with a field that this one does not know."""
+        last = self.rows[-1] if self.rows else START
+        (row,) = seal_all(last, [fact])
+        text = canonical({**document(fact), "zenith": 1})
+        strange = Row(row.seq, text, row.previous, digest(row.previous, row.seq, text))
+        self.newer = fact, strange
+        self.rows.append(strange)
+        self.altered.add(row.seq - 1)
+
+    def read_newer_entry(self) -> None:
+        """Let a version come that can read it, unless the journal was cut meanwhile."""
+        if self.newer is None or not self.has_newer_entry:
+            return
+        (fact, row), self.newer = self.newer, None
+        (readable,) = seal_all(Row(row.seq - 1, "", "", row.previous), [fact])
+        self.facts.insert(row.seq - 1, fact)
+        self.mend(row.seq - 1, readable)
 
     def write(self, facts: Sequence[Fact], after: int, newest: NewestRow) -> list[Entry]:
         """Append durably. Raises JournalMovedError, JournalError."""
