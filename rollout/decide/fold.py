@@ -265,10 +265,10 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
     keeps_drift = not delivery.has_to_write or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
-        delivery=delivery.confirm(fact.at, state.clock),
+        delivery=delivery.confirm(state.at_server(fact.at), state.clock),
         **_end_delivery(state, fact),
         is_unreached=fact.unreachable,
-        mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
+        mirrored_until=state.at_server(fact.at) if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else fact.left,
         steady_at=None,
     )
@@ -374,7 +374,7 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
         state,
         drift_writer=fact.writer,
         is_mark_gone=fact.unmarked,
-        delivery=state.delivery.drift(fact.seen, fact.at, state.clock),
+        delivery=state.delivery.drift(fact.seen, state.at_server(fact.at), state.clock),
         # A retreat whose split is another now is not followed any more.
         following=state.following if state.is_following or not is_moved else None,
         drifted=True,
