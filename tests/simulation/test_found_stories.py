@@ -41,6 +41,10 @@ FOUND = {
             "clock-jump@30.2:-3 judge-biased@30.8:0.5"
         ),
     ),
+    "the object of a route is gone, and the policy's note outlives the rollback": (
+        1,
+        "policy=yes delete-route@22:60 abort@25",
+    ),
     "a clock that was ahead for ten seconds, and workers behind one address": (
         3002258,
         "rate=2 clock-jump-back@3:3600 workers@22",

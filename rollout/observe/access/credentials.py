@@ -76,6 +76,10 @@ class AskedServer:
     def _read_file(self, name: str, what: str) -> str:
         path = Path(self._find(name))
         try:
+            if not path.is_file():
+                path.stat()  # raises for one that does not exist
+                # A pipe would be waited for without end, at every look.
+                raise self._fail(f"its {what} cannot be read", f"{path} is no file")
             with path.open("rb") as file:
                 content = file.read(_LARGEST)
         except OSError as error:

@@ -19,6 +19,7 @@ from rollout.ports import Ports
 from rollout.route.fence import FencedObjects
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.mesh_router import MeshAccess, MeshRouter
+from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.stories.setting import NAMESPACE
 from rollout.stories.world.client import ApiClient, SimulatedWatch
 from rollout.stories.world.envoy import open_envoy
@@ -218,7 +219,8 @@ class SimulatedProcess:
             return SimulatedWatch(self.world.api, kind)
 
         fenced = FencedObjects(api, fence)
-        access = MeshAccess(ClusterRouter(fenced, WatchedObjects(watch), api))
+        weights = ClusterRouter(fenced, WatchedObjects(watch), api)
+        access = MeshAccess(weights, ClusterPolicyStore(fenced))
         envoy = MeshAccess(open_envoy(self, fence))
         router = MeshRouter(
             {"istio": lambda: access, "gateway": lambda: access, "envoy": lambda: envoy}, fence
