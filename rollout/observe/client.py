@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -38,11 +39,13 @@ class PrometheusSession(UnledSession):
 
     The client does none of this. Nothing is followed to another address: a redirect is a refusal.
     Secrets are read at each request. Raises what `requests` and urllib3 raise, and ObserveError.
+    `answered_at` is when the newest answer was sent, in unix seconds by its server's clock.
     """
 
     def __init__(self, target: AskedServer) -> None:
         super().__init__()
         self._target = target
+        self.answered_at: float | None = None
         # The environment would overrule the access: ~/.netrc its header, a bundle its CA.
         self.trust_env = False
         if not is_loopback(target.base):
@@ -60,6 +63,7 @@ class PrometheusSession(UnledSession):
         options["headers"] = self._target.read_headers()
         options["stream"] = True
         with super().request(*args, **options) as response:
+            self.answered_at = _read_date(response.headers.get("date"))
             if response.status_code != requests.codes.ok:
                 raise _explain_refusal(response, self._target, options["headers"])
             body = read_body(response, LIMITS.most)
@@ -92,6 +96,14 @@ class _ReadAnswer:
 
     def json(self) -> Any:
         return self.document
+
+
+def _read_date(text: str | None) -> float | None:
+    """Return the middle of the second that a header tells; None where it tells none."""
+    try:
+        return parsedate_to_datetime(text or "").timestamp() + 0.5
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _explain_refusal(

@@ -40,8 +40,15 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "bake": ("10s", "30s"),
     "routes": ("1", "2"),
     "version": ("new", "old"),
+    "policy": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
+
+POLICY_OF_PLAN: Mapping[str, Any] = {
+    "outliers": {"consecutiveErrors": 3},
+    "connections": {"pending": 64},
+}
+"""A plan's policy, of fields that only a DestinationRule has."""
 
 _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "canary": (0.3, 0.2, 0.1, 0.2, 0.1, 0.1),
@@ -60,6 +67,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "bake": (0.85, 0.15),
     "routes": (0.85, 0.15),
     "version": (0.95, 0.05),
+    "policy": (0.8, 0.2),
 }
 
 SHOWN = "shown"  # the guardrail that is no evidence
@@ -99,6 +107,7 @@ class Setting:
     bake: str = "10s"
     routes: str = "1"
     version: str = "new"
+    policy: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -194,6 +203,8 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["traffic"] = {"mirror": {"share": "50%", "lasts": "10s"}}
     if setting.traffic == "holdback":
         ways["holdback"] = {"share": "10%", "lasts": "10s"}
+    if setting.policy == "yes" and setting.mesh == "istio":
+        ways["policy"] = POLICY_OF_PLAN
     if setting.hooks == "yes":
         ways["hooks"] = [
             {"name": "before", "when": "before", "url": "http://hooks/before"},

@@ -108,6 +108,13 @@ class Observed(RolloutFact):
         description="What an observer counted itself; such a guardrail has no `series`.",
         exclude_if=lambda value: not value,
     )
+    skew: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Seconds by which the controller's clock is ahead of Prometheus', if it is "
+        "noticeably.",
+        exclude_if=lambda value: value is None,
+    )
 
     @field_serializer("series", mode="wrap")
     def _omit_usual(

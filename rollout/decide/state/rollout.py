@@ -188,6 +188,7 @@ class RolloutState:
     learned_at: float = 0.0
     heard_at: float = 0.0  # time of the newest sample
     heard_clock: float = 0.0  # when it was read
+    skew: float = 0.0  # seconds by which the wall clock is ahead of Prometheus'
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
 
@@ -214,6 +215,10 @@ class RolloutState:
         if not self.is_lived:
             return None
         return round(self.clock_at(now, None) - self.started_at, 3)
+
+    def at_server(self, now: float) -> float:
+        """Return a wall time by the clock of the server whose samples are compared with it."""
+        return now - self.skew
 
     def clock_at(self, now: float, lived: float | None) -> float:
         """Return the rollout's clock at a lived time; without one, as the wall clock went on."""

@@ -178,7 +178,7 @@ class SimulatedObserver(PrometheusObserver):
     ) -> None:
         super().__init__(_TIMEOUT, key=_KEY, timer=server.now)
         connection: Any = SimulatedConnection(server, effect, sleep)
-        self._client = PrometheusClient(connection, "prometheus", _TIMEOUT, ())
+        self._client = PrometheusClient(connection, "prometheus", _TIMEOUT, (), server.now)
 
     def _get_client(self, server: PrometheusServer) -> PrometheusClient:
         del server
