@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.asking import ERRORS
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
+from tests.support.tallied import TalliedRollout
 
 RATE = "envoy_cluster_upstream_rq"
 SCRAPE = 15.0
@@ -13,9 +14,9 @@ TARGET = {"job": "envoy", "instance": "10.0.0.1:9901"}
 class Scrapes:
     """A server and a rollout that looks after each scrape of what the test writes."""
 
-    def __init__(self):
+    def __init__(self, rollout=ObservedRollout):
         self.server = WrittenPrometheus()
-        self.rollout = ObservedRollout(self.server, ERRORS, SCRAPE)
+        self.rollout = rollout(self.server, ERRORS, SCRAPE)
 
     def write(self, version, values, code="200", first=0, **labels):
         """Write a series, one value for each scrape from `first` on; None is a missing one."""
@@ -151,7 +152,34 @@ def test_workers_whose_starts_nobody_knows_are_taken_for_a_restart_only_once(scr
     assert not scrapes.rollout.problem
     scrapes.look(8, 18)
     assert "several processes seem to answer at one address" in scrapes.rollout.problem
-    assert scrapes.rollout.total.canary[1] <= 2 * 5 + 6 + 40  # one fall, and one way back
+    assert scrapes.rollout.total.canary[1] == 2 * 5 + 6  # one fall, and no way back
+    assert "fell to 6, and back" in scrapes.rollout.unbelieved[0]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("looks", [range(3, 13), range(3, 13, 4)])
+def test_a_worker_that_was_there_before_does_not_come_back_as_new_failures(looks, restarts):
+    """A young worker answers once: what it shows, it has served, and the old one's is no news."""
+    old, young = [900 + 30 * n for n in range(13)], [15 * (n - 7) for n in range(13)]
+    app, lab = {"job": "app", "instance": "10.0.0.9:1"}, Scrapes(TalliedRollout)
+    lab.write("v1", [1000 + 100 * n for n in range(13)], **TARGET)
+    lab.write("v2", [young[n] if n == 9 else old[n] for n in range(13)], **app)
+    lab.write("v2", [1 if n == 9 else 40 + n // 3 for n in range(13)], code="503", **app)
+    for number in looks:
+        if restarts and number == 10:
+            lab.rollout.restart()
+        lab.look(number, number)
+    lab.look(12, 12)
+    assert not lab.rollout.problem
+    assert lab.rollout.total.canary == (30 * 9 + 30 + (4 - 1) + 1, (4 - 1) + 1)
+
+
+def test_failures_after_a_restart_are_no_way_back_where_the_requests_begin_anew(scrapes):
+    app = {"job": "app", "instance": "10.0.0.9:1"}
+    answered = [500 + 30 * n for n in range(8)] + [25, 50, 80, 110, 140]
+    scrapes.write("v2", answered, **app)
+    scrapes.write("v2", [14] * 8 + [0, 20, 25, 30, 35], code="503", **app)
+    assert count(scrapes) == (30 * 4 + 140 + 35, 35)
 
 
 def test_a_restart_of_which_nothing_is_known_counts_at_once(scrapes):
