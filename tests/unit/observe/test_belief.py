@@ -244,6 +244,64 @@ def test_one_process_under_two_ports_and_jobs_is_refused_by_name(scrapes):
     assert "one process seems to be scraped twice" in scrapes.rollout.problem
 
 
+TWO_WAYS = {
+    "annotations and a PodMonitor": (
+        {"instance": "10.0.0.2:9901", "kubernetes_pod_name": "x"},
+        {"instance": "10.0.0.2:9901", "namespace": "n", "pod": "x", "container": "c"},
+    ),
+    "an instance that is the pod's name": (
+        {"instance": "10.0.0.2:9901", "pod": "x"},
+        {"instance": "x", "pod": "x"},
+    ),
+    "a collector beside it": (
+        {"instance": "10.0.0.2:9901", "pod": "x"},
+        {"instance": "otel:8889", "pod": "x"},
+    ),
+    "a federation that keeps its own labels": (
+        {"instance": "10.0.0.2:9901"},
+        {"instance": "prom:9090", "exported_job": "one", "exported_instance": "10.0.0.2:9901"},
+    ),
+}
+
+
+def write_twice(scrapes, first, second, apart=2):
+    """Write a counter as two jobs scrape it, half a scrape apart; `apart` units lie between."""
+    scrapes.write("v2", [100 + 10 * n for n in range(13)], job="one", **first)
+    named = {"destination_service": "summarizer", "destination_version": "v2"}
+    named |= {"envoy_response_code": "200", "job": "two"} | second
+    for n in range(13):
+        scrapes.server.write(RATE, named, (n + 0.5) * SCRAPE, 100 + 10 * n + apart)
+
+
+@pytest.mark.parametrize("way", TWO_WAYS)
+@pytest.mark.parametrize("rollout", [ObservedRollout, TalliedRollout])
+def test_one_process_that_two_jobs_name_differently_is_refused_by_name(way, rollout):
+    lab = Scrapes(rollout)
+    lab.write("v1", [1000 + 100 * n for n in range(13)], **TARGET)
+    write_twice(lab, *TWO_WAYS[way])
+    assert count(lab) == (0, 0)
+    assert "one process seems to be scraped twice" in lab.rollout.problem
+    assert "10.0.0.2" not in lab.rollout.problem
+
+
+def test_two_processes_under_two_jobs_count_both(scrapes):
+    write_twice(scrapes, {"instance": "10.0.0.2:9901"}, {"instance": "10.0.0.3:9901"})
+    assert count(scrapes) == (180, 0)
+    write_twice(scrapes, {"instance": "a:1", "pod": "x"}, {"instance": "b:1", "pod": "x"}, 5000)
+    scrapes.look(13, 13)
+    assert not scrapes.rollout.problem
+
+
+def test_a_job_that_is_renamed_is_no_second_one(scrapes):
+    own = {"instance": "10.0.0.2:9901", "pod": "x"}
+    scrapes.write("v2", [100 + 10 * n for n in range(8)], job="one", **own)
+    own["container"] = "c"
+    scrapes.write("v2", [100 + 10 * n for n in range(8, 13)], first=8, job="two", **own)
+    scrapes.look(3, 12)
+    assert not scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (80, 0)
+
+
 def test_a_recorded_sum_that_loses_and_regains_a_pod(scrapes):
     values = [700_000 + 10 * n for n in range(13)]
     values[8] -= 300_000
