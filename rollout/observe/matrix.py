@@ -170,7 +170,7 @@ def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float
 
 def _merge_samples(bucket: dict[float, float], samples: Mapping[float, float]) -> None:
     """Add the samples of one spelling of an edge; `100`, `100.0` and `1e2` are one bucket."""
-    if any(bucket.get(at, value) != value for at, value in samples.items()):
+    if any(at in bucket and bucket[at] != value for at, value in samples.items()):
         raise ObserveError("two series have the same labels")
     bucket.update(samples)
 
