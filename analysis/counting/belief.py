@@ -134,13 +134,14 @@ def count_believed(
 def find_open(
     cursor: Cursor, series: Sequence[Series], plain: Plain = NOTHING
 ) -> set[tuple[Arm, str]]:
-    """Return the series whose evidence matters: those that were born, fell or leapt.
+    """Return the series whose evidence matters: those that were born, leapt, or fell lately.
 
     Raises EvidenceError as `count_believed` does for layouts and values.
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
-    return {line.key for line in lines if line.is_open(pace, started=cursor.started)}
+    fell = {line.key for line in lines if line.points and line.key in cursor.left}
+    return fell | {line.key for line in lines if line.is_open(pace, started=cursor.started)}
 
 
 def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[SeriesPoints]]:
