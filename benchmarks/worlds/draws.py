@@ -36,9 +36,12 @@ def clustered(
 ) -> tuple[DrawnCounts, DrawnCounts]:
     """Draw bad units in clusters of 1 to `largest`, all sizes alike; `p` is their share.
 
-    Shapes are as in `drawn`. The further units of a cluster are exposures too.
+    Shapes are as in `drawn`. The further units of a cluster are exposures too, so that a canary is
+    at its margin only where clusters begin at the odds that leave `p` of all units bad.
     """
-    e, clusters = drawn(rng, expected, p * 2 / (largest + 1))
+    mean = (largest + 1) / 2
+    first = p / (mean - (mean - 1) * p)  # of units that are no cluster's further ones
+    e, clusters = drawn(rng, expected / (1 + (mean - 1) * first), first)
     sizes = rng.integers(1, largest + 1, int(clusters.sum()))
     owner = np.repeat(np.arange(clusters.size), clusters.ravel())
     bad = np.bincount(owner, weights=sizes, minlength=clusters.size).astype(np.int64)

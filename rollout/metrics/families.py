@@ -55,6 +55,7 @@ class Told:
     entries: int = 0
     refusals: int = 0
     hook_failures: int = 0
+    attempts: Mapping[str, int] = field(default_factory=dict)  # in a row, by rollout
 
 
 def of_process(version: str, ticks: Ticks, age: float) -> Iterator[Sample]:
@@ -101,7 +102,6 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
         yield "surefoot_rollout_phase", {**labels, "phase": phase}, float(state.phase == phase)
     yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.served_share
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.live.served_share
-    yield "surefoot_rollout_route_attempts", labels, state.delivery.attempts
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
     following = state.following
     if following is not None and following.outcome in {"seen", "not followed"}:
@@ -121,6 +121,12 @@ def _sample_evidence(labels: Labels, judgement: Judgement) -> Iterator[Sample]:
         proof = judgement.proof_of(name)
         if proof is not None:
             yield "surefoot_guardrail_proof_evidence_ratio", guardrail_labels, proof
+
+
+def of_attempts(rollout: str, state: RolloutState, attempts: Mapping[str, int]) -> Iterator[Sample]:
+    """Yield how often in a row the mesh did not take a rollout's weight."""
+    labels = _build_labels(rollout, state)
+    yield "surefoot_rollout_route_attempts", labels, attempts.get(rollout, 0)
 
 
 def of_blindness(rollout: str, state: RolloutState, now: float) -> Iterator[Sample]:

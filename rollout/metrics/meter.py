@@ -21,6 +21,7 @@ from rollout.metrics.families import (
     Ticks,
     Told,
     exported,
+    of_attempts,
     of_blindness,
     of_journal,
     of_process,
@@ -92,9 +93,17 @@ class Meter:
         return self._stands_by
 
     def around(
-        self, tick: Callable[[], None], states: Mapping[str, RolloutState], head: Callable[[], int]
+        self,
+        tick: Callable[[], None],
+        states: Mapping[str, RolloutState],
+        head: Callable[[], int],
+        count_attempts: Callable[[str], int],
     ) -> Callable[[], None]:
-        """Wrap a tick: time it, and publish a snapshot after it succeeds."""
+        """Wrap a tick: time it, and publish a snapshot after it succeeds.
+
+        `count_attempts` returns a rollout's attempts in a row that the mesh did not take: those
+        that failed again for the same reason are not in the journal.
+        """
 
         def timed() -> None:
             began_at, failed = self.timer(), True
@@ -104,7 +113,7 @@ class Meter:
             finally:
                 self._count_tick(began_at, failed=failed)
                 if not failed:
-                    self._publish(states, head())
+                    self._publish(states, head(), count_attempts)
 
         return timed
 
@@ -134,8 +143,9 @@ class Meter:
             self._lines = lines
         now = self.now()
         blind = (of_blindness(name, state, now) for name, state in states)
+        attempts = (of_attempts(name, state, snapshot.attempts) for name, state in states)
         timeless = chain.from_iterable(cached for _, cached in lines.values())
-        return page(chain(timeless, map(line, chain.from_iterable(blind))))
+        return page(chain(timeless, map(line, chain.from_iterable(chain(attempts, blind)))))
 
     @property
     def alive(self) -> bool:
@@ -153,7 +163,12 @@ class Meter:
             self._tried_at = self.timer()
             self._ticks = self._ticks.another(self._tried_at - began_at, failed=failed)
 
-    def _publish(self, states: Mapping[str, RolloutState], entries: int) -> None:
+    def _publish(
+        self,
+        states: Mapping[str, RolloutState],
+        entries: int,
+        count_attempts: Callable[[str], int],
+    ) -> None:
         now = self.now()
         recent = {name: state for name, state in states.items() if exported(state, now)}
         snapshot = Told(
@@ -163,6 +178,7 @@ class Meter:
             entries,
             self._refusals,
             self._hook_failures,
+            {name: count_attempts(name) for name in recent},
         )
         with self._lock:
             self._snapshot, self._stands_by = snapshot, False

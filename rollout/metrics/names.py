@@ -47,7 +47,7 @@ METRICS: dict[str, Metric] = {
         ("action", "reason"),
     ),
     "surefoot_route_failures_total": Metric(
-        "counter", "Attempts to write weights that the mesh did not confirm."
+        "counter", "Reasons for which the mesh did not confirm a weight, each once for a decision."
     ),
     "surefoot_hook_failures_total": Metric("counter", "Hook calls without a 2xx answer."),
     "surefoot_refusals_total": Metric(
@@ -66,7 +66,7 @@ METRICS: dict[str, Metric] = {
     ),
     "surefoot_rollout_route_attempts": Metric(
         "gauge",
-        "Failed attempts to write the decided weight; 0 once the mesh confirms it.",
+        "Failed attempts in a row to write the decided weight; 0 once the mesh confirms it.",
         ROLLOUT,
     ),
     "surefoot_rollout_hooks_failed": Metric(

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from analysis.counting.beyond import Worse, is_same
+from rollout.decide.record.facts import Learned
 from rollout.plan.model.plan import Plan
+from rollout.rehearse.past import put_in_bursts
 from rollout.simulate import Behaviour, scale_of
 
 _MOST_EDGES = 200
@@ -61,7 +63,8 @@ _STATED = {
 class Assumptions:
     """Requests per second, stable's behaviour, and the share and lag of labels.
 
-    `assumed` names the figures that nobody stated or measured.
+    `assumed` names the figures that nobody stated or measured. `learnt` is what stable's past says
+    of how bad units come; None where nobody asked.
     """
 
     rate: float
@@ -69,6 +72,7 @@ class Assumptions:
     labelled: float
     lag: float
     assumed: tuple[str, ...] = ()
+    learnt: Learned | None = None
 
 
 ASSUMED = KnownFigures(
@@ -83,7 +87,7 @@ ASSUMED = KnownFigures(
 )
 
 
-def base(plan: Plan, figures: KnownFigures) -> Assumptions:
+def base(plan: Plan, figures: KnownFigures, learnt: Learned | None = None) -> Assumptions:
     """Complete the known figures with assumed ones, and name those that matter to the plan."""
     lags = [g.lag for g in plan.spec.guardrails if g.metric.is_judged]
     full = figures.over(replace(ASSUMED, lag=max(lags, default=0.0)))
@@ -101,21 +105,26 @@ def base(plan: Plan, figures: KnownFigures) -> Assumptions:
     )
     return Assumptions(
         rate=full.rate or 0.0,
-        stable=Behaviour(
-            errors=full.errors or 0.0,
-            fails=full.fails or 0.0,
-            median_ms=median,
-            sigma=sigma,
-            score=full.score or 0.0,
-            score_sd=full.score_sd or 0.1,
-            latency_edges=latency[0],
-            score_edges=scores[0],
-            latency_shares=latency[1],
-            score_shares=scores[1],
+        stable=put_in_bursts(
+            plan,
+            Behaviour(
+                errors=full.errors or 0.0,
+                fails=full.fails or 0.0,
+                median_ms=median,
+                sigma=sigma,
+                score=full.score or 0.0,
+                score_sd=full.score_sd or 0.1,
+                latency_edges=latency[0],
+                score_edges=scores[0],
+                latency_shares=latency[1],
+                score_shares=scores[1],
+            ),
+            learnt,
         ),
         labelled=full.labelled or 0.0,
         lag=full.lag or 0.0,
         assumed=tuple(unknown(plan, figures)),
+        learnt=learnt,
     )
 
 

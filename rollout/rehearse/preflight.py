@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, segment_of
+from rollout.decide.record.facts import Learned
 from rollout.decide.text.comparison import observational
+from rollout.decide.text.error_rates import describe_found_pods, rests_on
 from rollout.decide.text.unweighed import explain_rule
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import diagnosed
 from rollout.rehearse.finding import PlanFinding, note, warning
+from rollout.rehearse.past import start_in_memory
 from rollout.rehearse.sample_size import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
 from rollout.rehearse.scenario import Scenario
 from rollout.simulate import Behaviour
@@ -30,7 +33,7 @@ def preflight(
             for g in plan.spec.guardrails
             for finding in _check_guardrail(plan, base, g, changes)
         ),
-        *_note_policies(plan),
+        *_note_policies(plan, base),
         *_note_assumptions(base),
     ]
     return tuple(sorted(findings, key=lambda finding: finding.level != "warning"))
@@ -86,7 +89,19 @@ def _check_proxy(plan: Plan) -> Iterator[PlanFinding]:
         yield warning("no-proxy", message)
 
 
-def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
+def _note_past(plan: Plan, learnt: Learned) -> Iterator[PlanFinding]:
+    """Yield what the past says of each guardrail's bad units, which the rehearsal's come by."""
+    state = start_in_memory(plan, learnt)
+    for text in describe_found_pods(state):
+        yield note("past", text)
+    for name, own in state.guardrails.items():
+        if own.test.weighs_evidence:
+            yield note("past", f"{name}: {rests_on(state, name)}", name)
+    if learnt.dispersions:
+        yield note("past", "what else differs between pods is allowed for, and not simulated")
+
+
+def _note_policies(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "at the deadline the plan promotes without proof")
     if label := observational(plan):
@@ -98,7 +113,9 @@ def _note_policies(plan: Plan) -> Iterator[PlanFinding]:
         yield note("assumed-segment", message)
     if has_affinity(plan):
         yield note("sticky", "users keep their version; the rehearsal assigns every request anew")
-    if plan.spec.declared_pods is not None or plan.spec.finds_pods:
+    if base.learnt is not None:
+        yield from _note_past(plan, base.learnt)
+    elif plan.spec.declared_pods is not None or plan.spec.finds_pods:
         message = "the rehearsal assumes independent requests and pods that are alike"
         more = "" if plan.spec.declared_pods else "; pods may be found, which asks for more of both"
         yield note("independent", f"{message}{more}")

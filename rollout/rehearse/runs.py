@@ -17,6 +17,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
 from rollout.ports import Ports
 from rollout.rehearse.assumptions import Assumptions
+from rollout.rehearse.past import ServiceWithPast, note_past
 from rollout.rehearse.sample_size import ASSUMED_SEGMENT
 from rollout.rehearse.scenario import Scenario
 from rollout.simulate import MemoryRouter, SimulatedService, UnsealedJournal, VirtualClock
@@ -58,9 +59,11 @@ def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequenc
         past=base.lag + plan.spec.prometheus.scrape,
         coarse=True,
     )
-    ports = Ports(world, router, UnsealedJournal(), clock)
+    observer = world if base.learnt is None else ServiceWithPast(world, base.learnt)
+    ports = Ports(observer, router, UnsealedJournal(), clock)
     controller = Controller(ports, "rehearsal", has_gaps=True)
     (rollout,) = controller.start([plan], uncalibrated=True)
+    note_past(controller, rollout, base.learnt, clock.now())
     started_at, gap = clock.now(), 0.0
     while not _is_over(controller.states[rollout]):
         clock.sleep(gap)
@@ -84,9 +87,8 @@ def _compute_gap(state: RolloutState, now: float, before: float) -> float:
     spec = state.plan.spec
     since = state.delivery.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
-    if (
-        spec.before is not None
-    ):  # each look is paired with one of the baseline: none may be left out
+    # Each look is paired with one of the baseline, or dispersion is per look: none may be left out.
+    if spec.before is not None or state.learned is not None:
         return spec.interval
     if isinstance(spec.ramp, Budget) and not at_last_step(state) and before > spec.interval:
         looks = 1

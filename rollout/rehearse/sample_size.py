@@ -27,6 +27,7 @@ from rollout.plan.model.plan import Budget, Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import buckets
 from rollout.rehearse.finding import PlanFinding, note, warning
+from rollout.rehearse.past import find_dispersion
 from rollout.rehearse.scenario import Scenario, bad_shares
 
 _NEVER = 1e12
@@ -104,7 +105,9 @@ def resolvable(
 def reach(plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario) -> SampleSize:
     """Return the sample size for the true answer in this world.
 
-    The true answer is harm if the world breaks the guardrail, else safety.
+    The true answer is harm if the world breaks the guardrail, else safety. Bad units that come
+    together tell less: so many more are needed as their totals vary more than independent ones.
+    Source: Kish, Survey Sampling (1965), section 8.2, the design effect.
     """
     harm = change.breaks(guardrail, base.stable)
     confidence = plan.spec.confidence
@@ -120,7 +123,11 @@ def reach(plan: Plan, base: Assumptions, guardrail: Guardrail, change: Scenario)
     ]
     sees = sum(units)
     noun = "labels" if guardrail.metric.is_judged else "requests"
-    return SampleSize(needed(sum(information) / sees, error) if sees else math.inf, sees, noun)
+    if not sees:
+        return SampleSize(math.inf, sees, noun)
+    dispersion = find_dispersion(base.learnt, guardrail.name)
+    times = dispersion.inflation if dispersion else 1.0
+    return SampleSize(times * needed(sum(information) / sees, error), sees, noun)
 
 
 def flagged_from(plan: Plan, base: Assumptions, guardrail: Guardrail, margin: Margin) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from analysis.dispersion.estimate import Dispersion
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.finding import PlanFinding
@@ -65,7 +66,7 @@ class Rehearsal:
 
     def as_json(self) -> dict[str, Any]:
         """Return the document of `rehearse --json`; its keys do not change between releases."""
-        document = asdict(self)
+        document = asdict(replace(self, base=replace(self.base, learnt=None)))
         document["base"] = _export_base(self.base)
         return {**document, "decides": self.decides}
 
@@ -120,6 +121,10 @@ def _compute_bad_share(guardrail: Guardrail, behaviour: Behaviour, stable: Behav
     return float(ours[edge + 1 :].sum())
 
 
+def _list_dispersions(base: Assumptions) -> Mapping[str, Dispersion]:
+    return base.learnt.dispersions if base.learnt else {}
+
+
 def _export_base(base: Assumptions) -> dict[str, Any]:
     stable = base.stable
     recorded = {"latency": bool(stable.latency_shares), "score": bool(stable.score_shares)}
@@ -136,4 +141,5 @@ def _export_base(base: Assumptions) -> dict[str, Any]:
         "latency_shares": list(stable.latency_shares) or None,
         "score_shares": list(stable.score_shares) or None,
         "assumed": list(base.assumed),
+        "learnt": {name: asdict(own) for name, own in _list_dispersions(base).items()} or None,
     }

@@ -19,9 +19,10 @@ SCORE_EDGES = tuple(round(0.02 * k, 2) for k in range(1, 51))
 class Behaviour:
     """The behaviour of one version: shares 0 to 1, milliseconds, scores 0 to 1.
 
-    `errors` is the share of failed requests, `fails` that of summaries that a judge fails. Latency
-    is log-normal and scores are normal, unless bucket shares are given (one more than finite
-    edges; the last is the open bucket's).
+    `errors` is the share of failed requests, `fails` that of summaries that a judge fails. They
+    come in bursts of geometric size K; `error_burst` and `fail_burst` are E[K^2] / E[K]. Latency is
+    log-normal and scores are normal, unless bucket shares are given (one more than finite edges;
+    the last is the open bucket's).
     """
 
     errors: float = 0.005
@@ -32,6 +33,8 @@ class Behaviour:
     score: float = 0.6
     score_sd: float = 0.1
     fails: float = 0.02
+    error_burst: float = 1.0
+    fail_burst: float = 1.0
     latency_edges: tuple[float, ...] = LATENCY_EDGES
     score_edges: tuple[float, ...] = SCORE_EDGES
     latency_shares: tuple[float, ...] = ()

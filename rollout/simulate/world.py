@@ -109,13 +109,20 @@ class SimulatedService:
     def _serve(self, version: str, count: int) -> int:
         """Answer requests; returns how many did not fail."""
         behaviour, dice = self.behaviours[version], self._dice
-        failed = int(dice.binomial(count, behaviour.errors))
+        failed = self._draw_bad(count, behaviour.errors, behaviour.error_burst)
         self._add(version, "good", np.array([count - failed]))
         self._add(version, "amount", np.array([AMOUNT * (count - failed)]))
         if failed:
             self._add(version, "bad", np.array([failed]))
         self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency))
         return count - failed
+
+    def _draw_bad(self, units: int, share: float, burst: float) -> int:
+        """Draw how many of so many units are bad; they come in bursts, see `Behaviour`."""
+        mean = (burst + 1) / 2 if share < 1 else 1.0  # whoever fails always fails at each
+        begun = int(self._dice.binomial(units, share / mean))
+        more = int(self._dice.negative_binomial(begun, 1 / mean)) if begun and mean > 1 else 0
+        return min(units, begun + more)
 
     def _deliver_labels(self, until: float) -> None:
         """Deliver the labels of the requests started before `until`.
@@ -138,7 +145,7 @@ class SimulatedService:
 
     def _judge(self, version: str, labels: int) -> None:
         behaviour, dice = self.behaviours[version], self._dice
-        failed = int(dice.binomial(labels, behaviour.fails))
+        failed = self._draw_bad(labels, behaviour.fails, behaviour.fail_burst)
         self._add(version, "pass", np.array([labels - failed]))
         self._add(version, "fail", np.array([failed]))
         self._add(version, "score", dice.multinomial(labels, behaviour.scores))

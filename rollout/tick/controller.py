@@ -278,6 +278,10 @@ class Controller:
         else:
             self.fleet.postpone(rollout, retry_at)
 
+    def count_attempts(self, rollout: str) -> int:
+        """Return how often in a row the mesh did not take a rollout's decided weight."""
+        return self._failures.counted(rollout, self.states[rollout]).delivery.attempts
+
     def _call_hooks(self, now: float) -> None:
         """Record the hooks' answers and begin due calls; a tick does this after all traffic."""
         self._append(self._hook_runner.answers(self.states, now))

@@ -43,7 +43,7 @@ class Fleet:
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
     _now: float = math.inf  # of the newest tick
-    _retry_at: dict[str, float] = field(default_factory=dict)
+    _retry_at: dict[str, tuple[int, float]] = field(default_factory=dict)
     look_times: LookTimes = field(default_factory=LookTimes)
     _by_service: dict[ServiceKey, list[str]] = field(default_factory=dict)
     _attempts: dict[str, str] = field(default_factory=dict)
@@ -116,8 +116,9 @@ class Fleet:
 
     def postpone(self, rollout: str, at: float) -> None:
         """Try an unconfirmed change again at this time, without an entry that says so."""
-        self._retry_at[rollout] = at
-        self._schedule(rollout, self.states[rollout])
+        state = self.states[rollout]
+        self._retry_at[rollout] = state.delivery.decision, at
+        self._schedule(rollout, state)
 
     def stable(self, namespace: str, service: str) -> str | None:
         """Return the version that the journal recorded last as a service's stable one."""
@@ -297,12 +298,17 @@ class Fleet:
         _set_member(self.unlearned, rollout, is_member=may_learn(state))
         _set_due(self.looks, rollout, at if self._is_looked_at(rollout, at) else math.inf)
         is_unconfirmed = not state.is_terminal and state.delivery.is_open
-        retry_at = max(state.delivery.retry_at, self._retry_at.get(rollout, 0.0))
-        retry_at = self._bound(retry_at, find_slowest_retry(state))
+        retry_at = self._bound(self._find_retry(rollout, state), find_slowest_retry(state))
         _set_due(self.unconfirmed, rollout, retry_at if is_unconfirmed else math.inf)
         call = next_call(state)
         again_at = self._bound(call[1].again_at, SLOWEST_RETRY) if call else math.inf
         _set_due(self.calls, rollout, again_at)
+
+    def _find_retry(self, rollout: str, state: RolloutState) -> float:
+        """Return when to try to deliver again. A newer decision does not wait for an older one."""
+        decision, postponed_to = self._retry_at.get(rollout, (0, 0.0))
+        is_same = decision == state.delivery.decision
+        return max(state.delivery.retry_at, postponed_to if is_same else 0.0)
 
     def _bound(self, at: float, longest: float) -> float:
         """Return a due time; now, where it is further away than such a time can be.

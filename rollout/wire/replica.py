@@ -122,7 +122,9 @@ class Replica:
             self._shown = board, triggers, deletions
             try:
                 tick, states = reconciler.tick, controller.states
-                yield self.meter.around(tick, states, lambda: controller.head)
+                yield self.meter.around(
+                    tick, states, lambda: controller.head, controller.count_attempts
+                )
             finally:
                 self._shown = None
 

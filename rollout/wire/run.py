@@ -52,7 +52,8 @@ def pacer(agenda: Agenda, on_problem: Callable[[str], None], meter: Meter | None
 
     controller, tick = agenda.controller, agenda.tick
     if meter is not None:
-        tick = meter.around(tick, controller.states, lambda: controller.head)
+        states, count_attempts = controller.states, controller.count_attempts
+        tick = meter.around(tick, states, lambda: controller.head, count_attempts)
     plans = [controller.states[r].plan for r in {*agenda.rollouts, *controller.active}]
     intervals = (plan.spec.interval for plan in [*plans, *agenda.waiting])
     return Pacer(tick, agenda.is_done, min([0.5, *(every / 4 for every in intervals)]), on_problem)

@@ -9,6 +9,9 @@ from analysis.verdict.rate_test import RateTest
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
 from rollout.ports import Ask
+from rollout.rehearse.assumptions import KnownFigures, base
+from rollout.rehearse.past import learn_past
+from rollout.rehearse.preflight import preflight
 from tests.live.prom import RATE, SHAPE, labels, past
 from tests.support.asking import ERRORS, LATENCY, plan
 
@@ -155,3 +158,29 @@ def test_a_server_that_is_gone_is_waited_for_once():
     pod_history = history("http://127.0.0.1:1")
     assert pod_history.pods == {}
     assert "does not answer" in pod_history.problems["errors"]
+
+
+def test_a_rehearsal_learns_from_it_what_a_rollout_would(url):
+    asked = plan(guardrails=(ERRORS,), url=url, scrape="15s")
+    observer = PrometheusObserver()
+    learnt = learn_past(asked, observer, END + 3)
+    observer.close()
+    good, bad, _ = truth()
+    assert learnt is not None
+    own = learnt.dispersions["errors"]
+    assert own.rate == pytest.approx(bad.sum() / (good + bad).sum(), rel=0.02)
+    (remark,) = (
+        remark.text
+        for remark in preflight(asked, base(asked, KnownFigures(), learnt), [])
+        if remark.code == "past" and remark.guardrail
+    )
+    assert "error rates allow for bad units" in remark
+
+
+def test_a_plan_that_forbids_it_learns_nothing(url):
+    document = plan(guardrails=(ERRORS,), url=url, scrape="15s").document()
+    document["spec"]["pods"] = "none"
+    observer = PrometheusObserver()
+    learnt = learn_past(Plan.model_validate(document), observer, END + 3)
+    observer.close()
+    assert learnt is None or learnt.found_pods == {}

@@ -127,7 +127,8 @@ def lost(policy="pause", canary=GOOD, **spec):
     lab = Lab(canary, plan=plan(onDrift=policy, **spec))
     lab.run_until(lambda state: state.split.canary == 25 and state.steady_at is not None)
     lab.router.down = "the API server does not answer"
-    lab.run_until(lambda state: state.delivery.attempts > 1)
+    lab.run_until(lambda state: state.delivery.attempts > 0)
+    lab.run(3)
     lab.router.writes.clear()
     return lab
 
@@ -243,7 +244,8 @@ def test_a_promotion_that_the_mesh_never_takes_ends_by_the_deadline():
 )
 def test_an_advance_that_an_outage_cut_off_overwrites_no_edit_unrecorded(policy, canary_weight):
     lab = Lab(plan=plan(onDrift=policy), router=CutOff())
-    lab.run_until(lambda state: state.wanted.canary == 25 and state.delivery.attempts > 1)
+    lab.run_until(lambda state: state.wanted.canary == 25 and state.delivery.attempts > 0)
+    lab.run(3)
     lab.router.writes.clear()
     back(lab, 10)
     assert [fact.seen for fact in drifts(lab)] == [Split(10)]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from rollout.decide.evidence.blindness import blindness, stale_after
-from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
 from rollout.errors import StaleError
 from rollout.journal.sql.store import SqlJournal
@@ -59,18 +58,6 @@ def test_a_stable_without_a_sample_is_blind_as_soon_as_it_is_stale():
     assert "errors" not in blindness(state, newest + stale_after(state) - scrape / 2)
     blind = blindness(state, newest + stale_after(state) + scrape)["errors"]
     assert "no new sample of v1" in blind.reason
-
-
-def test_a_rollback_does_not_wait_for_the_back_off_of_an_advance():
-    lab = stepping()
-    lab.router.down = "the mesh is away"
-    lab.run_until(lambda state: state.delivery.attempts >= 4, 200)
-    assert lab.state.delivery.retry_at > lab.clock.now() + 2
-    lab.router.down = ""
-    abort = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command="abort", actor="me")
-    lab.controller.note(abort)
-    lab.controller.tick()
-    assert lab.router.read(lab.plan, 100).split == Split(0)
 
 
 def test_a_file_of_a_local_envoy_is_not_replaced_by_who_decides_no_more(tmp_path):

@@ -54,7 +54,7 @@ class IdentifiedLab(ClientLab):
         self.shown = Meter("1", clock.now, clock.now)
         controller.on_entry = self.shown.note
         controller.tick = self.shown.around(  # type: ignore[method-assign]
-            controller.tick, controller.states, lambda: controller.head
+            controller.tick, controller.states, lambda: controller.head, controller.count_attempts
         )
 
     def make_pod(self, name):

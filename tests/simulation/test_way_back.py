@@ -139,6 +139,24 @@ def test_a_failed_attempt_is_an_entry_when_its_reason_is_new():
     assert rollout.state.phase == "rolled back"
 
 
+@pytest.mark.parametrize("command", [None, "promote", "abort"])
+@pytest.mark.parametrize("problems", [["no answer"], ["no answer", "503, after 4.1 s"]])
+def test_it_is_so_for_every_decision_over_a_restart_and_for_reasons_that_take_turns(
+    command, problems
+):
+    rollout = at_five(lab())
+    if command:
+        say(rollout, command)
+    for turn in range(120):
+        rollout.router.down = problems[turn % len(problems)].replace("4.1", f"{turn}.7")
+        rollout.run(1)
+        if turn == 60:
+            rollout.restart()
+    assert 1 <= len(failures(rollout)) <= 2 * len(problems)
+    rollout.router.down = ""
+    rollout.run_until(lambda state: not state.delivery.is_open)
+
+
 @pytest.mark.parametrize("follow_within", ["0s", "1m"])
 def test_a_policy_that_cannot_be_put_back_holds_no_rollback_up_and_is_said(follow_within):
     rollout = at_five(lab(policy={"retries": {"attempts": 1}}, followWithin=follow_within))

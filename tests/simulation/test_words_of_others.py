@@ -91,7 +91,7 @@ class TalkingWorld(Operated):
         self.meter = Meter("1", self.clock.now, self.clock.now)
         controller.on_entry = self.meter.note
         controller.tick = self.meter.around(  # type: ignore[method-assign]
-            controller.tick, controller.states, lambda: controller.head
+            controller.tick, controller.states, lambda: controller.head, controller.count_attempts
         )
         self.operator = Reconciler(controller, self.cluster, self.outbox, self.namespace)
         self.states = controller.states

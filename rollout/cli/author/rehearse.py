@@ -25,12 +25,16 @@ from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.redact import redact
 
 if TYPE_CHECKING:
+    from rollout.decide.record.facts import Learned
     from rollout.doctor.probe.missing import Query
     from rollout.plan.model.plan import Plan
     from rollout.rehearse.assumptions import KnownFigures
     from rollout.rehearse.measure import Measured
     from rollout.rehearse.scenario import Scenario
     from rollout.rehearse.summary import Rehearsal
+
+
+_ASSUMED = "given or assumed"
 
 
 @click.command(
@@ -48,7 +52,8 @@ A world is NAME:CHANGE,... of the canary against stable:
   score=-0.05                          every score is lower by that
   crash                                no request is answered
 
-The rehearsal assumes independent requests: bursts and unlike pods delay every decision.
+Where Prometheus answers, bad units come in bursts as large as in stable's past, and the tests
+allow for what a rollout would learn of it. Else requests are independent.
 Exit codes: 0 done, 1 a canary like stable is promoted in less than half of the runs,
 2 bad input, or series that are there and cannot be read.""",
 )
@@ -167,7 +172,11 @@ def _rehearse_plan(
         }
     )
     figures, source = _asked(plan, figures, past, settings)
-    start, changes = base(plan, figures), _keep_last_of_name([*usual_scenarios(plan), *extra])
+    learnt = _learn_past(plan, settings) if past and source != _ASSUMED else None
+    start, changes = (
+        base(plan, figures, learnt),
+        _keep_last_of_name([*usual_scenarios(plan), *extra]),
+    )
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
         runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
     return Rehearsal(
@@ -191,7 +200,7 @@ def _asked(
     from rollout.rehearse.assumptions import KnownFigures, unknown
 
     if not past or not any(unknown(plan, given)):
-        return given, "given or assumed"
+        return given, _ASSUMED
     from rollout.plan.fields.units import duration
     from rollout.rehearse.measure import measure
     from rollout.wire.clock import SystemClock
@@ -204,9 +213,18 @@ def _asked(
         names = [name for name, other in measured.problems.items() if other == problem]
         click.echo(f"not read: {', '.join(names)}: {problem}", err=True)
     if measured.figures == KnownFigures():
-        return given, "given or assumed"
+        return given, _ASSUMED
     source = f"read from the last {duration(past)} at {_name_servers(plan)}"
     return given.over(measured.figures), source
+
+
+def _learn_past(plan: Plan, settings: PrometheusSettings) -> Learned | None:
+    """Return what stable's past says of how bad units come; None where the plan forbids it."""
+    from rollout.rehearse.past import learn_past
+    from rollout.wire.clock import SystemClock
+    from rollout.wire.doctor_tools import observer
+
+    return learn_past(plan, observer(settings), SystemClock().now())
 
 
 def _refuse_unreadable(plan: Plan, measured: Measured, query: Query) -> None:

@@ -165,13 +165,22 @@ class Delivery:
     def fail(self, fact: RouteFailed, retry_at: float) -> Delivery:
         """Return the delivery after one more failed attempt."""
         return replace(
+            self._fold_failure(fact),
+            attempts=fact.attempt,
+            retry_at=retry_at,
+            problem=fact.problem,
+        )
+
+    def is_changed_by(self, fact: RouteFailed) -> bool:
+        """Return whether a failure changes what is left to do, or what is known of the mesh."""
+        return self._fold_failure(fact) != self
+
+    def _fold_failure(self, fact: RouteFailed) -> Delivery:
+        return replace(
             self,
             status=self._after(_classify_failure(fact)),
             is_unseen=fact.unread,
             is_unclear=self.is_unclear or not (fact.refused or fact.unsent),
-            attempts=fact.attempt,
-            retry_at=retry_at,
-            problem=fact.problem,
         )
 
     def give_up(self) -> Delivery:

@@ -17,6 +17,7 @@ from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.sum_ratio_test import SumRatioTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
@@ -318,6 +319,20 @@ class RolloutState:
         read = self.route_read
         is_taken = bool(read and read.taken) or self.plan.spec.route.envoy is not None
         return "taken" if is_taken else "written"
+
+    @property
+    def explanation(self) -> Decided | None:
+        """The decision that explains where the rollout stands; None before the first one.
+
+        A hold is news only while it holds: one for a mesh that did not answer is over once it has
+        confirmed the last write (again), and each is over with the rollout.
+        """
+        last = self.last
+        if last is None or last.action != "hold" or self.move is None:
+            return last
+        is_unconfirmed = first_reason(last.reasons) is Reason.AWAITING_MESH
+        is_confirmed_again = self.is_following and is_unconfirmed and not self.delivery.is_open
+        return self.move if self.is_terminal or is_confirmed_again else last
 
     @property
     def is_going_back(self) -> bool:

@@ -86,13 +86,16 @@ def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
     The plan may be desired at several ticks until the cluster shows it. That is safe: its name
     depends on trigger and version, and the API server refuses a second plan of the same name.
     """
-    acted = [*(trigger.get("status") or {}).get("acted", [])]
+    before = trigger.get("status") or {}
+    acted = [*before.get("acted", [])]
     if outcome.acted and outcome.version not in acted:
         acted = [*acted, outcome.version][-_REMEMBERED:]
     status = TriggerStatus.model_validate(
         {
             "observedGeneration": trigger["metadata"].get("generation", 0),
-            "version": outcome.version,
+            # The last one tells that a Deployment served stable, also while there is none: one that
+            # is deleted and made anew with its next version must not pass for a new one.
+            "version": outcome.version or before.get("version", ""),
             "plan": outcome.plan["metadata"]["name"] if outcome.plan else "",
             "reason": outcome.reason,
             "message": redact(outcome.message),

@@ -56,6 +56,16 @@ def test_the_effect_begins_at_its_onset():
     assert arms.x_s.sum() / arms.e_s.sum() == pytest.approx(0.01, rel=0.02)
 
 
+@pytest.mark.parametrize("scenario", ["iid", "retries", "clusters-3", "clusters-10"])
+@pytest.mark.parametrize(("theta", "excess"), [(1.0, 0.025), (1.5, 0.0)])
+def test_a_canary_at_its_margin_is_there_however_bad_units_come(scenario, theta, excess):
+    world = CountsModel(scenario, rate=500, base=0.05, theta=theta, excess=excess)
+    arms = draw(world, 100).arms()
+    assert arms.x_s.sum() / arms.e_s.sum() == pytest.approx(0.05, rel=0.005)
+    assert arms.x_c.sum() / arms.e_c.sum() == pytest.approx(0.05 * theta + excess, rel=0.005)
+    assert arms.e_c.mean() == pytest.approx(arms.e_s.mean(), rel=0.005)
+
+
 def test_the_weight_of_a_ramp_and_of_every_look():
     assert CountsModel("ramp", looks=10).weights().tolist() == [
         x for x in rates.RAMP for _ in range(2)
