@@ -94,7 +94,7 @@ def _list_entries(reader: JournalReader, request: Request) -> _Document:
     reader.refresh()
     asked = request.query_params.get("before", "")
     before = read_number(asked)
-    if asked and before is None:
+    if asked and not before:
         raise HTTPException(400, "`before` is the number of an entry")
     name = request.query_params.get("rollout")
     rollouts = None if name is None else frozenset(_find_ids(reader, name))
@@ -169,7 +169,7 @@ def describe() -> _Document:
             400,
             404,
         ),
-        "/entries": _operation("listEntries", log, [rollout, before], 400),
+        "/entries": _operation("listEntries", log, [rollout, before], 400, 404),
         "/entries/{number}": _operation(
             "getEntry", entry, [_parameter("number", "path", number)], 404
         ),

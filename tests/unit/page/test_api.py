@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -127,3 +130,14 @@ def test_a_gate_is_asked_by_post_alone_and_under_our_name(client):
     path = f"{BASE}/gate/{GATE}/{GOOD}/step"
     assert client.ask(path).status == 405
     assert client.ask(path, "POST", "{}", host="attacker.example").status == 421
+
+
+def test_whatever_the_document_allows_is_answered_as_it_says(client, tmp_path):
+    """Schemathesis asks each operation with sound and with broken values, in fixed order."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
+    command += [f"http://127.0.0.1:{client.port}{BASE}/openapi.json"]
+    command += ["--header", f"Authorization: Bearer {client.token}", "--no-color"]
+    command += ["--seed", "1", "--max-examples", "25", "--phases", "coverage,fuzzing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Tested: 5" in done.stdout
