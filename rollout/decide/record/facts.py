@@ -78,6 +78,11 @@ class Started(RolloutFact):
         description="Evidence that stable's troubles limit lowers the weight without a verdict.",
         exclude_if=lambda value: not value,
     )
+    watches_collapse: bool = Field(
+        default=False,
+        description="Where nothing is known of the past, a collapse is watched for at every look.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",

@@ -394,7 +394,7 @@ class RolloutState:
         return self.plan.spec.stable.version, self.plan.spec.canary.version
 
 
-def test_of(guardrail: Guardrail) -> SequentialTest:
+def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     """Return the test of a guardrail's declared margin or tolerance, before any look."""
     source = guardrail.metric
     if guardrail.never is not None:
@@ -406,7 +406,7 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
     if source.kind == "exposure":
         return ExposureCount()
     if (allowed := guardrail.bad_margin) is not None:
-        margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
+        margin = RateMargin(allowed.ratio, allowed.absolute, watches_collapse=watches_collapse)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
@@ -435,7 +435,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         delivery=Delivery(wanted=nothing, confirmed=nothing),
         guardrails={
             g.name: GuardrailState(
-                test_of(g),
+                test_of(g, watches_collapse=fact.watches_collapse),
                 has_late_start=has_holdback and g.weighs_evidence,
                 share_start=share_start,
             )
