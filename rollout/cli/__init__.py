@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": CommandEntry(
         "rollout.cli.run.demo:demo", "See it work on this machine: one good and one bad rollout."
     ),
+    "init": CommandEntry("rollout.cli.author.init:init", "Draft a plan for a running service."),
     "check": CommandEntry(
         "rollout.cli.author.check:check", "Find every mistake in plans; change nothing."
     ),
