@@ -7,7 +7,7 @@ before the decision and runs `step` again, which must give the recorded decision
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -82,6 +82,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "at": datetime.fromtimestamp(fact.at, UTC).isoformat(),
         "rollout": fact.rollout,
         "plan_digest": state.plan.digest,
+        "release": state.plan.spec.release.described if state.plan.spec.release else None,
         "action": fact.action,
         "sentence": fact.sentence,
         "reasons": list(fact.reasons),
@@ -150,6 +151,8 @@ def text(explanation: dict[str, Any]) -> str:
             f"for every guardrail (falsePromotion: {percent(explanation['false_promotion'])})"
         ),
     ]
+    if release := explanation["release"]:
+        lines.append(f"release    {format_release(release)}")
     for name, numbers in explanation["numbers"].get("guardrails", {}).items():
         lines += [
             "",
@@ -167,6 +170,12 @@ def text(explanation: dict[str, Any]) -> str:
         f"sealed     {explanation['hash']}",
     ]
     return "\n".join(lines)
+
+
+def format_release(release: Mapping[str, str]) -> str:
+    """Format a release: its digest, and what that is of."""
+    components = [f"{key} {text}" for key, text in release.items() if key != "digest"]
+    return f"{release['digest']} ({', '.join(components)})"
 
 
 def _describe_joint(exponent: float | None) -> str:
