@@ -75,12 +75,15 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
     state = states_of(before)[fact.rollout]
     confidence = state.plan.spec.confidence
+    asked_at = _find_evaluation(before, fact.at)
     differs = differences(fact, step(state, fact.at, fact.rollout, fact.lived))
     explanation = {
         "id": number,
         "hash": entry.hash,
         "at": datetime.fromtimestamp(fact.at, UTC).isoformat(),
         "rollout": fact.rollout,
+        "evaluated_at": datetime.fromtimestamp(asked_at, UTC).isoformat(),
+        "controller": fact.controller or state.controller,
         "plan_digest": state.plan.digest,
         "release": state.plan.spec.release.described if state.plan.spec.release else None,
         "action": fact.action,
@@ -91,7 +94,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "numbers": fact.numbers,
         "rules": {g.name: _choose_rule(g) for g in state.plan.spec.guardrails},
         "notes": _collect_notes(state, before, fact.at),
-        "queries": _list_queries(fact, state),
+        "queries": _list_queries(fact.rollout, state, asked_at),
         "replayed": not differs,
         "differs": list(differs),
     }
@@ -118,10 +121,16 @@ def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> d
     }
 
 
-def _list_queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
+def _find_evaluation(before: Sequence[Entry], at: float) -> float:
+    """Return the time for which Prometheus was asked in a look: its own, unless it says another."""
+    looks = [e.fact for e in before if isinstance(e.fact, Observed) and e.fact.at == at]
+    return (looks[-1].taken_at if looks else None) or at
+
+
+def _list_queries(rollout: str, state: RolloutState, asked_at: float) -> list[dict[str, str]]:
     """Return the queries of that look, each with a link to its series at that time."""
-    look_queries = queries([Ask(fact.rollout, state.plan, {})], fact.at)
-    return [{"query": query.text, "link": _build_link(query, fact.at)} for query in look_queries]
+    look_queries = queries([Ask(rollout, state.plan, {})], asked_at)
+    return [{"query": query.text, "link": _build_link(query, asked_at)} for query in look_queries]
 
 
 def _build_link(query: Query, at: float) -> str:

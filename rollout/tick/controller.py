@@ -9,7 +9,7 @@ tick finds a decision without a confirmation and delivers it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from rollout.decide.record.facts import Calibrated, Fact, of_rollout
@@ -176,6 +176,8 @@ class Controller:
             return True
         asked_at = self._steady.read(now)
         answers = bulkheads.observe(self.ports.observer, [*asks.values()], asked_at)
+        if round(asked_at - now, 3):  # milliseconds, as Prometheus is asked
+            answers = {r: replace(own, taken_at=round(asked_at, 3)) for r, own in answers.items()}
         ready = [r for r in asks if not self._run(r, self.fleet.put_off, r, answers[r], now)]
         if not ready:
             return True
@@ -227,6 +229,7 @@ class Controller:
             now=now,
             lived=self._lived.read(rollout, state, now),
             is_quiet=self._lived.is_quiet(rollout),
+            controller=self.version,
         )
 
     def _decide_apart(

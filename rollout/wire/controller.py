@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from rollout import __version__
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
@@ -15,6 +14,7 @@ from rollout.reach import Reach
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
 from rollout.wire import clock, meshes
+from rollout.wire.build import read_build
 from rollout.wire.prometheus import open_prometheus
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def open_controller(
         ports = Ports(observer, router, store, clock.SystemClock(), hooks)
         yield Controller(
             ports,
-            __version__,
+            read_build(),
             fleet=Fleet(watches=watches),
             permit=reach.check_plan,
             on_problem=on_problem,

@@ -192,7 +192,7 @@ def _replay(entries: Sequence[Entry]) -> None:
     for rollout, look in changed:
         number = look.decided.seq if look.decided else 0
         click.echo(
-            f"decision {number} of {rollout.rollout}, recorded by Surefoot {rollout.controller}, "
+            f"decision {number} of {rollout.rollout}, recorded by Surefoot {look.controller}, "
             f"comes out otherwise: {', '.join(look.differs)}"
         )
     click.echo(f"{len(looks) - len(changed):,} of {len(looks):,} decisions come out as recorded")

@@ -53,7 +53,7 @@ class Started(RolloutFact):
     plan: dict[str, Any]
     digest: str
     total: int = Field(description="Constant total of all splits of this rollout.")
-    controller: str = Field(description="Version of the controller.")
+    controller: str = Field(description="Version and build of the controller.")
     uncalibrated: bool = Field(
         default=False, description="The plan asks for a calibration; a person waived it."
     )
@@ -107,6 +107,13 @@ class Observed(RolloutFact):
         default={},
         description="What an observer counted itself; such a guardrail has no `series`.",
         exclude_if=lambda value: not value,
+    )
+
+    taken_at: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Unix time for which Prometheus was asked, where the wall clock was set back.",
+        exclude_if=lambda value: value is None,
     )
 
     @field_serializer("series", mode="wrap")
@@ -198,6 +205,11 @@ class Decided(RolloutFact):
     reasons: tuple[str, ...]
     sentence: str
     numbers: dict[str, Any] = Field({})
+    controller: str | None = Field(
+        default=None,
+        description="The build that decided, where the rollout's entries before name another.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class HumanSaid(RolloutFact):
