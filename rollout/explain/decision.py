@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from rollout.build import read_build
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
@@ -172,7 +173,7 @@ def text(explanation: dict[str, Any]) -> str:
         ]
     lines += ["", "queries (of raw counters; increases are computed per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
-    result = _describe_replay(explanation["differs"])
+    result = describe_replay(explanation["differs"], explanation["controller"])
     lines += [
         "",
         f"replayed from the recorded counts of samples: {result}",
@@ -197,18 +198,22 @@ def _describe_joint(exponent: float | None) -> str:
     return f"; here below {odds} by chance from a version within its margins"
 
 
-def _describe_replay(differs: list[str]) -> str:
-    """Describe how the replay differs.
+def describe_replay(differs: Sequence[str], controller: str) -> str:
+    """Describe how the replay differs from what the build `controller` recorded.
 
-    Different numbers alone are no alarm: a newer version may record more of them. A different
-    action, split or reason is one, because the engine is deterministic.
+    That is no alarm where another build recorded it, since rules and numbers change; the chain of
+    hashes tells whether somebody altered it. One build always decides the same.
     """
-    if differs == ["numbers"]:
-        return (
-            "the same decision by other numbers: another version of Surefoot recorded them, "
-            "or somebody altered them"
-        )
-    return "ANOTHER decision: do not trust this log" if differs else "the same decision"
+    if not differs:
+        return "the same decision"
+    if controller == read_build():
+        return "ANOTHER decision by the very build that recorded it: do not trust this log"
+    is_same = [*differs] == ["numbers"]
+    otherwise = f"another decision ({', '.join(differs)})"
+    return (
+        f"{'the same decision by other numbers' if is_same else otherwise}: Surefoot {controller} "
+        f"recorded it, and the rules of this one ({read_build()}) may differ; the entry is whole"
+    )
 
 
 def _format_sums(numbers: dict[str, Any]) -> list[str]:

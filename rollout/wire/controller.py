@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
+from rollout.build import read_build
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
@@ -14,7 +15,6 @@ from rollout.reach import Reach
 from rollout.tick.controller import Controller
 from rollout.tick.fleet import Fleet
 from rollout.wire import clock, meshes
-from rollout.wire.build import read_build
 from rollout.wire.prometheus import open_prometheus
 
 if TYPE_CHECKING:

@@ -32,9 +32,9 @@ def record_undo_or_retry(
     Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
     other writers win every attempt to append.
     """
+    from rollout.build import read_build
     from rollout.tick.attempts import facts_for
     from rollout.tick.fleet import Fleet
-    from rollout.wire.build import read_build
 
     fleet, plan_names = Fleet(), dict[str, str]()
     for _ in range(RETRIES):

@@ -184,6 +184,7 @@ def _replay(entries: Sequence[Entry]) -> None:
 
     That is no failure of the record: rules may have changed since the version that wrote it.
     """
+    from rollout.explain.decision import describe_replay
     from rollout.review.history import histories
 
     recorded = histories(entries)
@@ -191,10 +192,8 @@ def _replay(entries: Sequence[Entry]) -> None:
     changed = [(rollout, look) for rollout, look in looks if look.differs]
     for rollout, look in changed:
         number = look.decided.seq if look.decided else 0
-        click.echo(
-            f"decision {number} of {rollout.rollout}, recorded by Surefoot {look.controller}, "
-            f"comes out otherwise: {', '.join(look.differs)}"
-        )
+        verdict = describe_replay(look.differs, look.controller)
+        click.echo(f"decision {number} of {rollout.rollout} comes out otherwise: {verdict}")
     click.echo(f"{len(looks) - len(changed):,} of {len(looks):,} decisions come out as recorded")
     if changed:
         raise SystemExit(DECIDED_OTHERWISE)

@@ -132,7 +132,7 @@ def test_a_decision_that_comes_out_otherwise_has_an_exit_code_of_its_own(tmp_pat
     done = call("verify", "--journal", journal)
     assert done.exit_code == 9, done.output
     assert f"decision {at + 1} of discharge-summarizer-v2" in done.stdout
-    assert "recorded by Surefoot" in done.stdout
+    assert "Surefoot 0.1.0 recorded it" in done.stdout
 
 
 def test_an_altered_entry_is_named(tmp_path):

@@ -3,7 +3,7 @@
 import re
 
 from rollout import __version__
-from rollout.wire.build import read_build
+from rollout.build import read_build
 
 
 def test_a_build_is_a_version_and_a_digest():
