@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rollout.redact import redact
 
 DONE, FAILED, BAD_INPUT, NOT_FOLLOWED = 0, 1, 2, 3
+STOPPED, ASK_AGAIN = 4, 75  # of `surefoot verdict`; 75 is EX_TEMPFAIL of sysexits.h
 DECIDED_OTHERWISE = 9  # 4 to 8 are those of `surefoot wait`
 TIMED_OUT = 124  # as timeout(1) reports it
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -91,7 +92,8 @@ class RouteError(SurefootError):
     `refused`: a retry alone will not help, because a permission or an object is missing or an
     admission webhook denies the write. `absent`: the object does not exist. `unread`: the mesh
     could not be read, so somebody may have changed it meanwhile without our noticing.
-    `gives_nothing`: whatever is wrong, nothing there leads to the canary.
+    `gives_nothing`: whatever is wrong, nothing there leads to the canary. `most`: the largest share
+    (0 to 1) that a route gives the canary, where all that is wrong is that the shares differ.
     """
 
     def __init__(
@@ -102,9 +104,10 @@ class RouteError(SurefootError):
         absent: bool = False,
         unread: bool = False,
         gives_nothing: bool = False,
+        most: float = 0.0,
     ) -> None:
         self.refused, self.absent, self.unread = refused, absent, unread
-        self.gives_nothing = gives_nothing
+        self.gives_nothing, self.most = gives_nothing, most
         super().__init__(message)
 
 
@@ -123,6 +126,14 @@ class ObserveError(SurefootError):
     def advice(self) -> str:
         """The message with its cure, if there is one."""
         return f"{self}; {self.cure}" if self.cure else str(self)
+
+
+class QueryRefusedError(ObserveError):
+    """The server answered with another status than 200."""
+
+    def __init__(self, message: str, cure: str, code: int) -> None:
+        self.code = code
+        super().__init__(message, cure)
 
 
 class ClusterError(SurefootError):

@@ -43,10 +43,10 @@ class Answer:
     """Counts or raw samples, or what went wrong in words, by guardrail.
 
     `tallies` are counts that continue the ask's `marks`, which are repeated here: they are true
-    only for a state that still has these. Any other guardrail may have raw samples: `origins` has
-    the evidence on series that were born or fell, and a guardrail that it lists, with or without
-    any, is counted by it. `unbelieved` says in words what is not counted, and why. `taken_at` is
-    the unix time for which it was asked, where that is not the look's.
+    only for a state that still has these. `skew` is by how many seconds the controller's clock is
+    ahead of the server's, None where that is not known. Any other guardrail may have raw samples:
+    `origins` has the evidence on series that were born or fell, and a guardrail that it lists, with
+    or without any, is counted by it. `unbelieved` says in words what is not counted, and why.
     """
 
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Answer:
     unbelieved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tallies: Mapping[str, LookTally] = field(default_factory=dict)
     marks: Mapping[str, LookTally | None] = field(default_factory=dict)
-    taken_at: float | None = field(default=None, compare=False)
+    skew: float | None = None
 
 
 @dataclass(frozen=True)

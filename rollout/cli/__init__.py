@@ -65,6 +65,12 @@ COMMANDS = {
         "rollout.cli.inspect.serve:serve", "Show rollouts and decisions as a web page."
     ),
     "site": CommandEntry("rollout.cli.inspect.serve:site", "Write the web page as files."),
+    "diff": CommandEntry(
+        "rollout.cli.inspect.diff:diff", "Say what differs between two plans, of rollouts or files."
+    ),
+    "verdict": CommandEntry(
+        "rollout.cli.inspect.verdict:verdict", "Say whether a pipeline may go on: go, wait or stop."
+    ),
     "wait": CommandEntry(
         "rollout.cli.inspect.wait:wait", "Wait for a rollout's end; the exit code tells which."
     ),
@@ -117,7 +123,7 @@ Examples:
   surefoot run plan.yaml
 
 Exit codes: 0 done, 1 failed, 2 bad input, 3 traffic does not follow, 130 interrupted,
-141 nobody reads the output; more of `wait` and `verify` in their help.""",
+141 nobody reads the output; more of `wait`, `verdict` and `verify` in their help.""",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="surefoot")

@@ -84,7 +84,7 @@ class DemoStory:
             canary,
             expected,
             state.phase,
-            state.last.sentence if state.last else "",
+            state.explanation.sentence if state.explanation else "",
             now - started_at,
             None if first is None else now - first,
         )

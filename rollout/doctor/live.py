@@ -8,6 +8,7 @@ from rollout.decide.record.write_id import WriteId, find_rollout
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
 from rollout.doctor.finding import Finding
+from rollout.errors import RouteError
 from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
 from rollout.ports import RouteStatus
@@ -33,6 +34,21 @@ def of_weight(plan: Plan, status: RouteStatus, recorded: Recorded) -> Finding:
         fix = "end the other controller of this plan, or name its journal with --journal"
         return Finding("mesh", plan.name, "warn", message, fix)
     return Finding("mesh", plan.name, "ok", f"{weight}, written as {writer}")
+
+
+def of_unread(plan: Plan, error: RouteError) -> Finding:
+    """Report a route that has no split: it cannot be read, or its routes have different shares."""
+    if error.most:
+        message = f"not-at-stable: {error}; the rollout would wait and write nothing"
+        fix = (
+            f"move all traffic to {name_arms(plan)[0]} first, or name the routes that are to move "
+            "in spec.route"
+        )
+        return Finding("mesh", plan.name, "fail", message, fix)
+    fix = "create the route that the plan names" if error.absent else "mend the route"
+    return Finding(
+        "mesh", plan.name, "fail", str(error), f"{fix}, or name the right one in spec.route"
+    )
 
 
 def of_reports(plan: Plan, status: RouteStatus) -> Iterator[Finding]:

@@ -59,8 +59,7 @@ def of_plan(
                 "mesh", plan.name, "ok", f"{error}; the rollout creates it before the first weight"
             )
             return
-        fix = "create the route that the plan names, or name the right one in spec.route"
-        yield Finding("mesh", plan.name, "fail", str(error), fix)
+        yield live.of_unread(plan, error)
         return
     weight = live.of_weight(plan, status, recorded)
     if problem:
@@ -117,6 +116,8 @@ def _check_object(plan: Plan, get: Get) -> Iterator[Finding]:
         if error.status not in _MISSING:
             raise
     except RouteError as error:
+        if error.most:
+            return  # what the route shows says it already
         message = f"{target.name} would refuse the canary's weight: {error}"
         fix = "fix the route before the rollout; docs/routing.md lists what is refused"
         yield Finding("mesh", plan.name, "fail", message, fix)

@@ -123,9 +123,9 @@ def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> d
 
 
 def _find_evaluation(before: Sequence[Entry], at: float) -> float:
-    """Return the time for which Prometheus was asked in a look: its own, unless it says another."""
+    """Return the time for which Prometheus was asked in a look, by the clock of the server."""
     looks = [e.fact for e in before if isinstance(e.fact, Observed) and e.fact.at == at]
-    return (looks[-1].taken_at if looks else None) or at
+    return at - ((looks[-1].skew if looks else None) or 0.0)
 
 
 def _list_queries(rollout: str, state: RolloutState, asked_at: float) -> list[dict[str, str]]:

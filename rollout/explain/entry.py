@@ -169,7 +169,8 @@ def _describe_drifted(fact: Drifted) -> str:
 def _describe_route_read(fact: RouteRead) -> str:
     texts = [fact.problem] if fact.problem else []
     if fact.split is not None:
-        texts.append(f"the route gives the canary {format_split(fact.split)}")
+        most = "at most " if fact.problem else ""
+        texts.append(f"the route gives the canary {most}{format_split(fact.split)}")
     if fact.withdrawn:
         texts.append(f"decision {fact.withdrawn} was not written")
     if fact.writer:
@@ -179,11 +180,13 @@ def _describe_route_read(fact: RouteRead) -> str:
     texts += fact.conditions
     if fact.owner:
         texts.append(f"owned by {fact.owner}")
+    if fact.taken is not None:
+        texts.append(f"the mesh {'has' if fact.taken else 'has not yet'} taken the object as it is")
     if fact.strays:
         texts.append(f"to the canary since our first write: {', '.join(fact.strays)}")
     if fact.pinned:
         texts.append(f"to the canary before our first write: {', '.join(fact.pinned)}")
-    return "; ".join(texts) or "nothing stands against the route any more"
+    return "; ".join(texts) or "nothing stands against the route"
 
 
 def _describe_elected(fact: Elected) -> str:

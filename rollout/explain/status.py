@@ -202,7 +202,7 @@ def _describe_now(state: RolloutState, rollout_view: View) -> str:
 
     Such a hold is recorded once, so its own sentence has the time at which it began.
     """
-    last = state.last
+    last = state.explanation
     if last is None:
         return ""
     names = [name for code, name in map(split_reason, last.reasons) if code == Reason.BLIND]

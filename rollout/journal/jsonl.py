@@ -141,6 +141,8 @@ class LinesJournal:
         """Do nothing: no file stays open between calls."""
 
     def _load(self) -> MemoryJournal:
+        if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
+            raise JournalError(f"{self._path} cannot be read: it is no file")
         try:
             with self._path.open(encoding="utf-8", newline="\n") as lines:
                 return MemoryJournal(from_lines(lines))

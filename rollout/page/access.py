@@ -59,11 +59,13 @@ class PageAccess:
     """Who may see the pages.
 
     `hosts` are the names, with ports, under which we are asked; `is_secure` says that it is TLS.
+    `gate` is the secret in the path of a gate; empty where there is none.
     """
 
     token: str
     hosts: frozenset[str]
     is_secure: bool = False
+    gate: str = ""
 
     @property
     def cookie_name(self) -> str:
@@ -86,6 +88,10 @@ class PageAccess:
 
     def has_token(self, words: str) -> bool:
         return hmac.compare_digest(words.strip().encode(), self.token.encode())
+
+    def opens_gate(self, secret: str) -> bool:
+        """Return whether the secret in a path is that of the gate."""
+        return bool(self.gate) and hmac.compare_digest(secret.encode(), self.gate.encode())
 
     def may_see(self, authorization: str | None, cookie: str | None) -> bool:
         """Return whether a header `Authorization: Bearer TOKEN` or the cookie is right."""

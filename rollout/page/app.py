@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout.errors import InputError, SurefootError
+from rollout.page import api
 from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
 from rollout.page.numbers import read_number
@@ -30,7 +31,7 @@ from rollout.page.pages import PageSet
 from rollout.redact import redact
 
 _POLL = 1.0  # seconds between two looks for new entries
-_OPEN = ("/sign-in", "/static/")  # what a person sees before signing in
+_OPEN = ("/sign-in", "/static/", api.GATE)  # what needs no token: a gate has its own secret
 _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
 _LARGEST_FORM = 4096  # bytes
 
@@ -124,6 +125,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
         Route("/sign-in", partial(_sign_in, pages, access), methods=["GET", "POST"]),
         Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
     ]
+    routes += api.build_routes(pages.reader, access)
     handlers = {
         SurefootError: partial(_failed, pages),
         HTTPException: partial(_refused, pages),
@@ -212,12 +214,20 @@ async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Resp
     return response
 
 
-async def _failed(pages: PageSet, _request: Request, error: Exception) -> Response:
+async def _failed(pages: PageSet, request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, InputError) else 503
-    return HTMLResponse(pages.error(redact(str(error))), status)
+    return _show_error(pages, request, redact(str(error)), status)
 
 
-async def _refused(pages: PageSet, _request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    words = error.detail if isinstance(error, HTTPException) else "that failed"
+async def _refused(pages: PageSet, request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return _show_error(pages, request, "that failed", 500)
+    reply = _show_error(pages, request, error.detail, error.status_code)
+    reply.headers.update(error.headers or {})
+    return reply
+
+
+def _show_error(pages: PageSet, request: Request, words: str, status: int) -> Response:
+    if request.url.path.startswith(api.BASE):
+        return JSONResponse({"error": words}, status)
     return HTMLResponse(pages.error(words), status)

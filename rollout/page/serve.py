@@ -62,13 +62,23 @@ def _check_certificate(certificate: Path, key: Path) -> None:
         raise InputError(f"{certificate} and {key} cannot be used for TLS: {words}") from error
 
 
-def access_for(listener: PageListener, token_file: Path) -> PageAccess:
+def access_for(
+    listener: PageListener, token_file: Path, gate_file: Path | None = None
+) -> PageAccess:
     """Return who may see the pages. Raises InputError for a token that cannot be used."""
+    token = _open_token(token_file)
+    gate = _open_token(gate_file) if gate_file else ""
+    if gate == token:
+        raise InputError("--gate-file has the page's token: a gate's secret is another one")
     hosts = names_of(listener.address, listener.port, listener.names)
+    return PageAccess(token, hosts, listener.certificate is not None, gate)
+
+
+def _open_token(file: Path) -> str:
     try:
-        return PageAccess(open_token(token_file), hosts, listener.certificate is not None)
+        return open_token(file)
     except OSError as error:
-        raise InputError(f"the token {token_file} cannot be made: {error.strerror}") from error
+        raise InputError(f"the token {file} cannot be made: {error.strerror}") from error
 
 
 def serve(

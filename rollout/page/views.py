@@ -113,7 +113,7 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     status = None if is_over else report(rollout, state, now)
     blind_since = min(state.blind_since.values(), default=None)
     is_blind = not is_over and blind_since is not None
-    sentence_now = state.last.sentence if state.last else ""
+    sentence_now = state.explanation.sentence if state.explanation else ""
     return Card(
         standing=find_standing(rollout, state),
         chips=tuple(_chips(state, status)),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from rollout.decide.record.split import Split
+from rollout.plan.fields.units import percent
 
 
 def nearest(shares: Sequence[Fraction], total: int) -> Split:
@@ -43,4 +44,4 @@ def _divide(whole: int, shares: Sequence[Fraction]) -> tuple[int, ...]:
 
 def format_shares(shares: Sequence[Fraction]) -> str:
     """Format the canaries' shares for messages."""
-    return " + ".join(f"{float(share):.4%}" for share in shares or [Fraction(0)])
+    return " + ".join(percent(float(share)) for share in shares or [Fraction(0)])

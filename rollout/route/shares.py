@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
 from itertools import zip_longest
@@ -28,7 +28,8 @@ def read_together(
     another: the shares farthest from ours are returned, so that the drift is noticed. Where those
     are nothing, the mean of all is: a rollback must not look complete while one route gives some.
     So it is where nothing tells what we wrote, although we have (`is_begun`): a last write notes
-    nothing. Raises RouteError if they differ and none has the shares that we wrote.
+    nothing. Raises RouteError, with the largest share, if they differ and none has the shares that
+    we wrote.
     """
     shares = {route.shares(): route for route in routes}
     if len(shares) == 1:
@@ -38,11 +39,17 @@ def read_together(
     if written is not None and written in shares:
         farthest = max(shares, key=partial(_measure_distance, written))
         return nearest(farthest or _average([*shares]), total)
-    shares_text = ", ".join(
-        f"{format_shares(share)} in {route.location}" for share, route in shares.items()
-    )
     raise RouteError(
-        f"routes disagree on the share of {routes[0].mesh.name('canary')}: {shares_text}"
+        f"routes disagree on the share of {routes[0].mesh.name('canary')}: "
+        f"{describe_shares(shares)}",
+        most=float(max(map(sum, shares))),
+    )
+
+
+def describe_shares(shares: Mapping[Shares, WeightedRoute]) -> str:
+    """Name each route with its share; of routes with the same one, a single one."""
+    return ", ".join(
+        f"{format_shares(share)} in {route.location}" for share, route in shares.items()
     )
 
 

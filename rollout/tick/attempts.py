@@ -94,6 +94,7 @@ def started(
         finds_pods=can_read_past and plan.spec.finds_pods,
         late_shares=True,
         suspects=True,
+        watches_collapse=True,
         prometheus=plan.spec.prometheus.default,
     )
 
@@ -109,10 +110,8 @@ def cannot_apply(
     if command == "undo" and state.is_following and state.end == "promoted":
         return check(state.plan) if check else ""
     if not state.is_terminal:
-        return (
-            f"{rollout} has not ended ({state.phase}): "
-            f"`surefoot abort` sends all traffic to {state.versions[0]}"
-        )
+        way_out = f"sends all traffic to {state.versions[0]}" if state.first_write else "ends it"
+        return f"{rollout} has not ended ({state.phase}): `surefoot abort` {way_out}"
     if command == "undo":
         return _cannot_undo(fleet, rollout) or (check(state.plan) if check else "")
     if command == "confirm":

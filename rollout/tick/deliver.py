@@ -214,7 +214,7 @@ def _has_nothing_to_write(state: RolloutState) -> bool:
 
 def _build_unsent(rollout: str, state: RolloutState, problem: Unsent, now: float) -> Fact:
     """Return the fact that the first write was not sent."""
-    if isinstance(problem.answer, RouteError):
+    if isinstance(problem.answer, RouteError) and not problem.answer.most:
         return record_failure(rollout, state, problem.answer, now, unsent=True)
     return build_withdrawn(rollout, state, problem.answer, now)
 
@@ -230,6 +230,8 @@ def _confirm_unwritten(router: Router, clock: Clock, rollout: str, state: Rollou
     if _has_nothing_to_write(state):
         lost = find_lost_write(rollout, state, status, clock.now())
         return lost or _build_confirmed(rollout, state, clock)
+    if isinstance(status, RouteError) and status.most:
+        return build_withdrawn(rollout, state, status, clock.now())
     if isinstance(status, RouteStatus):
         if status.split.canary:
             return build_withdrawn(rollout, state, status, clock.now())

@@ -109,7 +109,9 @@ def _build_observed(
     recorded = {
         name: guardrail.problem for name, guardrail in state.guardrails.items() if guardrail.problem
     }
-    if not series and not tallies and problems == recorded:
+    # Who cannot be asked says nothing of its clock.
+    skew = state.skew if answer.skew is None else answer.skew
+    if not series and not tallies and problems == recorded and skew == state.skew:
         return None
     zeros = {name: dict(origins) for name, origins in answer.origins.items() if name in series}
     return Observed(
@@ -120,5 +122,5 @@ def _build_observed(
         zeros=zeros,
         unbelieved=dict(answer.unbelieved),
         tallies=tallies,
-        taken_at=answer.taken_at,
+        skew=skew or None,
     )

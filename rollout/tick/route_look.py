@@ -13,6 +13,7 @@ from typing import Any
 
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Drifted, RouteFailed, RouteRead
+from rollout.decide.record.split import split_at
 from rollout.decide.record.write_id import WriteId, find_rollout
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.errors import RouteError
@@ -76,10 +77,11 @@ def build_drifted(rollout: str, state: RolloutState, status: RouteStatus, now: f
     )
 
 
-def build_withdrawn(rollout: str, state: RolloutState, status: RouteStatus, now: float) -> Fact:
+def build_withdrawn(
+    rollout: str, state: RolloutState, status: RouteStatus | RouteError, now: float
+) -> Fact:
     """Return the fact that the first write was not sent, and what the route shows instead."""
-    content: dict[str, Any] = {**_reports(rollout, state, status), "split": status.split}
-    content["leading"] = status.leading
+    content = _content_before(rollout, state, status)
     endpoints = state.route_read.has_endpoints if state.route_read else None
     decision = state.delivery.decision
     return RouteRead(
@@ -127,7 +129,7 @@ def _find_drift(
     every look. Before the first write only a route that was created can fail, and nothing can
     drift.
     """
-    if not state.first_write and isinstance(status, RouteStatus):
+    if not state.first_write and _shows_weights(status):
         return None if state.is_going_back else find_lost_write(rollout, state, status, now)
     if not (state.delivery.decision or state.first_write):
         return None
@@ -200,14 +202,14 @@ def _build_route_read(
 ) -> RouteRead | None:
     """Return what the mesh shows; None where the same is recorded."""
     before = state.route_read
-    if isinstance(status, RouteError):
-        if state.delivery.decision:
-            return None  # a failure of the delivery tells it
-        content: dict[str, Any] = {"problem": str(status), "absent": status.absent}
-    else:
-        content = {**_reports(rollout, state, status), "lacking": status.lacking}
-        if not state.first_write:
-            content |= {"split": status.split, "leading": status.leading}
+    is_failure = bool(state.first_write) or not _shows_weights(status)
+    if isinstance(status, RouteError) and state.delivery.decision and is_failure:
+        return None  # a failure of the delivery tells it
+    content = (
+        {**_reports(rollout, state, status), "lacking": status.lacking}
+        if state.first_write and isinstance(status, RouteStatus)
+        else _content_before(rollout, state, status)
+    )
     endpoints = _ask_endpoints(router, state)
     fact = RouteRead(rollout=rollout, at=now, has_endpoints=endpoints, **content)
     if not state.first_write:
@@ -215,6 +217,22 @@ def _build_route_read(
     # From the first write on, the split of before it is gone, and only the reports count.
     recorded = before or RouteRead(rollout=rollout, at=now)
     return None if fact.reports == recorded.reports and not fact.lacking else fact
+
+
+def _shows_weights(status: RouteStatus | RouteError) -> bool:
+    """Return whether weights were read, also where one route's differ from another's."""
+    return isinstance(status, RouteStatus) or status.most > 0
+
+
+def _content_before(
+    rollout: str, state: RolloutState, status: RouteStatus | RouteError
+) -> dict[str, Any]:
+    """Return what a route shows before our first write; of shares that differ the largest."""
+    if isinstance(status, RouteStatus):
+        live = {"split": status.split, "leading": status.leading, "lacking": status.lacking}
+        return {**_reports(rollout, state, status), **live}
+    split = {"split": split_at(status.most, state.total)} if status.most else {}
+    return {"problem": str(status), "absent": status.absent, **split}
 
 
 def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def open_controller(
         router = meshes.router(context, stack, check_still_decides)
         hooks = WebHooks(clock.timer, reach.check_hook)
         key, permit = open_key(journal, key_file), reach.check_prometheus
-        observer = open_prometheus(settings, key=key, permit=permit)
+        observer = open_prometheus(settings, key=key, permit=permit, in_past=False)
         ports = Ports(observer, router, store, clock.SystemClock(), hooks)
         yield Controller(
             ports,

@@ -584,3 +584,17 @@ def test_our_fields_are_managed_by_surefoot_and_a_conflict_names_it(mesh, router
     arguments = ("apply", "--server-side", "--field-manager=git", "-n", mesh.namespace, "-f", "-")
     applied = cluster.kubectl(*arguments, given=theirs)
     assert 'conflict with "surefoot"' in applied.stderr
+
+
+def test_routes_with_different_shares_are_not_begun_until_people_made_them_equal(mesh, lab):
+    rollout = lab(routes=2)
+    http = mesh.get()["spec"]["http"]
+    http[0]["route"] = two_subsets(60, 40)
+    mesh.edit({"spec": {"http": http}})
+    rollout.run(20)
+    assert (rollout.actions, rollout.decisions[-1].reasons) == ([], ("not-at-stable",))
+    assert "40 % in http route `r1`, 0 % in http route `r2`" in rollout.decisions[-1].sentence
+    assert rollout.state.live.canary == 40
+    assert mesh.weights(1) == [None]
+    mesh.weigh(100, 0)
+    assert rollout.run().phase == "promoted"

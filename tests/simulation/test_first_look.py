@@ -31,6 +31,24 @@ class Edited(MemoryRouter):
         return super().read(plan, total, before)
 
 
+@dataclass
+class Unequal(MemoryRouter):
+    """A mesh in which one of the plan's routes gives the canary this share, and another nothing.
+
+    With `lab`, somebody has made them so between our first decision to write and its write.
+    """
+
+    most: float = 0.4
+    lab: Lab | None = None
+    has_read: bool = False
+
+    def read(self, plan, total, before=None):
+        if self.most and (self.lab is None or self.lab.state.first_write or self.has_read):
+            self.has_read = True
+            raise RouteError("routes disagree: 40 % in r1, 0 % in r2", most=self.most)
+        return super().read(plan, total, before)
+
+
 def lab_at(split, write_id="", **spec):
     lab = Lab(plan=plan(**spec))
     lab.router.statuses[lab.plan.id] = RouteStatus(split, write_id)
@@ -97,6 +115,57 @@ def test_other_numbers_are_another_entry():
     holds = [decided.sentence for decided in lab.decisions]
     assert len(holds) == 2
     assert "60 %" in holds[-1]
+
+
+@pytest.mark.parametrize("command", [None, "promote"])
+def test_routes_whose_shares_differ_are_not_at_stable(command):
+    router = Unequal()
+    lab = Lab(plan=plan(), router=router)
+    lab.run(20)
+    if command:
+        tell(lab, command)
+    lab.run(20)
+    assert (router.writes, lab.actions) == ([], [])
+    last = lab.decisions[-1]
+    assert last.reasons == ("not-at-stable",)
+    assert "routes disagree: 40 % in r1, 0 % in r2; nothing is written" in last.sentence
+    assert "move all traffic to summarizer-v1 first, or name the routes" in last.sentence
+    assert lab.state.live == Split(40), "what the mesh shows, not 0"
+    assert len(reads(lab)) == 1, "the same is recorded once"
+    router.most = 0.0
+    assert lab.run().phase == "promoted"
+
+
+def test_routes_that_become_unequal_right_before_the_first_write_are_not_overwritten():
+    router = Unequal()
+    lab = router.lab = Lab(plan=plan(), router=router)
+    lab.run_until(lambda _: router.has_read)
+    lab.run(20)
+    assert router.writes == []
+    assert [fact.split for fact in reads(lab) if fact.withdrawn] == [Split(40)]
+    assert (lab.state.phase, lab.decisions[-1].reasons) == ("waiting", ("not-at-stable",))
+    router.most = 0.0
+    assert lab.run().phase == "promoted"
+
+
+@pytest.mark.parametrize("policy", ["rollback", "pause"])
+@pytest.mark.parametrize(
+    ("mesh", "words"),
+    [
+        ({"down": "no answer"}, "cannot be read before the first write (no answer)"),
+        ({"has_endpoints": False}, "the canary, has no ready endpoint"),
+        ({}, "the route sends 50 % to summarizer-v2"),
+    ],
+)
+def test_the_end_at_the_deadline_names_what_it_waited_for(mesh, words, policy):
+    split = Split(0 if mesh else 50)
+    lab = lab_at(split, whenInconclusive=policy, deadline="1m")
+    for name, value in mesh.items():
+        setattr(lab.router, name, value)
+    lab.run_until(lambda state: state.phase in {"paused", "reverting", "rolled back"})
+    sentence = lab.decisions[-1].sentence
+    assert "no proof within the deadline" in sentence
+    assert words in sentence
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.decide.text.following import describe_following
 from rollout.errors import InputError
+from rollout.explain.status import report
 from rollout.journal.index import end_of
+from rollout.operate.status.conditions import of_rollout
 from rollout.ports import RouteStatus
 from tests.support.following import (
     CutOffRouter,
@@ -101,6 +103,26 @@ def test_traffic_that_goes_on_is_an_alarm_and_holds_the_next_rollout_up():
         HumanSaid(rollout=lab.plan.id, at=lab.clock.now(), command="confirm", actor="ada")
     )
     lab.controller.start([successor])
+
+
+@pytest.mark.parametrize(("canary", "end"), [(GOOD, "promoted"), (BAD, "rolled back")])
+def test_a_look_that_failed_meanwhile_explains_nothing_once_the_mesh_answers_again(canary, end):
+    lab = lab_of(canary)
+    run_to_following(lab)
+    move, lab.world.rate = lab.state.move, 0.1  # nobody can tell whether traffic follows
+    lab.router.down = "the API server is too slow"
+    tick(lab, 6)
+    assert lab.state.explanation is lab.state.last
+    assert "too slow" in report(lab.plan.id, lab.state, lab.clock.now()).said
+    lab.router.down = ""
+    lab.run_until(lambda state: state.phase == "following" and not state.delivery.is_open)
+    assert lab.state.explanation is move
+    assert lab.run().phase == end
+    assert lab.decisions[-1].action == "hold", "the failed look was recorded"
+    assert move is not None
+    assert report(lab.plan.id, lab.state, lab.clock.now()).said == move.sentence
+    (progress,) = [c for c in of_rollout(lab.state, None) if c.type == "Progressing"]
+    assert progress.message == move.sentence
 
 
 def test_without_requests_nobody_can_tell():

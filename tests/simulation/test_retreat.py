@@ -163,6 +163,10 @@ def test_a_pause_stays_a_pause():
     world.observer.is_silent = True
     world.lab.run_until(lambda state: state.split.canary == 0)
     assert (world.lab.state.phase, world.lab.state.paused_at) == ("paused", began)
+    world.tick(4)
+    sentence = world.lab.decisions[-1].sentence
+    assert sentence.startswith("Hold v2 at 0 %: paused")
+    assert retreats(world.lab)[0].sentence in sentence, "why it has less than it was paused at"
 
 
 @pytest.mark.parametrize(("seconds", "actions"), [(4, []), (20, ["retreat"])])

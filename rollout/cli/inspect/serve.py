@@ -36,6 +36,12 @@ the start. Programs send it as a header: Authorization: Bearer TOKEN.""",
     type=click.Path(path_type=Path),
     help="File with the token, its owner's alone; made if missing; default: in the state folder.",
 )
+@click.option(
+    "--gate-file",
+    type=click.Path(path_type=Path),
+    help="File with the secret of the gates' path, its owner's alone; made if missing; "
+    "default: no gates.",
+)
 @click.option("--certificate", type=click.Path(path_type=Path), help="TLS certificate (PEM).")
 @click.option("--key", type=click.Path(path_type=Path), help="The certificate's key (PEM).")
 def serve(
@@ -45,6 +51,7 @@ def serve(
     port: int,
     names: tuple[str, ...],
     token_file: Path | None,
+    gate_file: Path | None,
     certificate: Path | None,
     key: Path | None,
 ) -> None:
@@ -60,7 +67,7 @@ def serve(
     file = token_file or token_of_user()
     with open_pages(where, Links()) as pages:
         pages.reader.refresh()
-        access = access_for(listener, file)
+        access = access_for(listener, file, gate_file)
         words = f"{listener.url}  (the token to sign in stands in {file})"
         serve_pages(pages, listener, access, lambda: click.echo(words))
 

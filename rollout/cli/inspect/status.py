@@ -36,7 +36,7 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     from rollout.wire.clock import SystemClock
 
     opened = open_for_reading(journal or default_path())
-    states = states_of(opened.read()) if name is None else _load_states_of_name(opened, name)
+    states = states_of(opened.read()) if name is None else load_states_of_name(opened, name)
     now = SystemClock().now()
     reports = [
         report(rollout, state, now, states)
@@ -53,7 +53,7 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     Console().print(screen(reports, []))
 
 
-def _load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
+def load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
     """Return every rollout's state, with the evidence of those of that name.
 
     Folding the observations is the slow step, so only the named rollouts get it. The others are

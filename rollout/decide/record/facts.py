@@ -78,6 +78,11 @@ class Started(RolloutFact):
         description="Evidence that stable's troubles limit lowers the weight without a verdict.",
         exclude_if=lambda value: not value,
     )
+    watches_collapse: bool = Field(
+        default=False,
+        description="Where nothing is known of the past, a collapse is watched for at every look.",
+        exclude_if=lambda value: not value,
+    )
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
@@ -108,11 +113,11 @@ class Observed(RolloutFact):
         description="What an observer counted itself; such a guardrail has no `series`.",
         exclude_if=lambda value: not value,
     )
-
-    taken_at: float | None = Field(
+    skew: float | None = Field(
         default=None,
         allow_inf_nan=False,
-        description="Unix time for which Prometheus was asked, where the wall clock was set back.",
+        description="Seconds by which the controller's clock is ahead of Prometheus', if it is "
+        "noticeably.",
         exclude_if=lambda value: value is None,
     )
 

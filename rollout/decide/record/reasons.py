@@ -76,6 +76,11 @@ class Reason(StrEnum):
         return f"{self}:{subject}"
 
 
+WAITS_FOR_ROUTE = frozenset(
+    {Reason.AWAITING_ENDPOINTS, Reason.NOT_AT_STABLE, Reason.ROUTE_CONDITIONS, Reason.ROUTE_UNREAD}
+)
+"""Reasons of a hold that ends when the mesh shows something else."""
+
 # All other reasons leave it open: they hold, or a person, the mesh or the time ended the run.
 _OUTCOMES: Mapping[Reason, ReasonOutcome] = {
     Reason.ALL_SAFE: "proven",

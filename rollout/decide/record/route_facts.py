@@ -108,7 +108,9 @@ class RouteRead(RolloutFact):
 
     kind: Literal["route-read"] = "route-read"
     split: RecordedSplit | None = Field(
-        default=None, description="The live split before the first write; none if unreadable."
+        default=None,
+        description="The live split before the first write, and the largest where a "
+        "problem says that routes differ; none if unreadable.",
     )
     problem: str = Field(default="", description="Why the route cannot be read, in words.")
     absent: bool = Field(default=False, description="The route does not exist.")

@@ -14,11 +14,14 @@ from rollout.decide.rules.view import View
 def unread(view: View) -> Choice | None:
     """Hold the first write while nobody knows what the route shows.
 
-    A route that is absent is no obstacle where the plan creates it.
+    A route that is absent is no obstacle where the plan creates it. Routes whose shares differ are
+    read: they are not at stable.
     """
     state = view.state
     read, creates = state.route_read, state.plan.spec.route.creates
     if state.first_write or read is None or not read.problem or (read.absent and creates):
+        return None
+    if state.live.canary:
         return None
     return hold(view, Reason.ROUTE_UNREAD)
 

@@ -17,6 +17,7 @@ from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.sum_ratio_test import SumRatioTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
+from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.route_facts import RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.state.delivery import Delivery
@@ -188,6 +189,7 @@ class RolloutState:
     learned_at: float = 0.0
     heard_at: float = 0.0  # time of the newest sample
     heard_clock: float = 0.0  # when it was read
+    skew: float = 0.0  # seconds by which the wall clock is ahead of Prometheus'
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
 
@@ -214,6 +216,10 @@ class RolloutState:
         if not self.is_lived:
             return None
         return round(self.clock_at(now, None) - self.started_at, 3)
+
+    def at_server(self, now: float) -> float:
+        """Return a wall time by the clock of the server whose samples are compared with it."""
+        return now - self.skew
 
     def clock_at(self, now: float, lived: float | None) -> float:
         """Return the rollout's clock at a lived time; without one, as the wall clock went on."""
@@ -321,6 +327,20 @@ class RolloutState:
         return "taken" if is_taken else "written"
 
     @property
+    def explanation(self) -> Decided | None:
+        """The decision that explains where the rollout stands; None before the first one.
+
+        A hold is news only while it holds: one for a mesh that did not answer is over once it has
+        confirmed the last write (again), and each is over with the rollout.
+        """
+        last = self.last
+        if last is None or last.action != "hold" or self.move is None:
+            return last
+        is_unconfirmed = first_reason(last.reasons) is Reason.AWAITING_MESH
+        is_confirmed_again = self.is_following and is_unconfirmed and not self.delivery.is_open
+        return self.move if self.is_terminal or is_confirmed_again else last
+
+    @property
     def is_going_back(self) -> bool:
         """Whether all traffic returns to stable, and the rollout has not ended yet."""
         is_followed = self.is_following and self.end != "promoted"
@@ -375,7 +395,7 @@ class RolloutState:
         return self.plan.spec.stable.version, self.plan.spec.canary.version
 
 
-def test_of(guardrail: Guardrail) -> SequentialTest:
+def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     """Return the test of a guardrail's declared margin or tolerance, before any look."""
     source = guardrail.metric
     if guardrail.never is not None:
@@ -387,7 +407,7 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
     if source.kind == "exposure":
         return ExposureCount()
     if (allowed := guardrail.bad_margin) is not None:
-        margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
+        margin = RateMargin(allowed.ratio, allowed.absolute, watches_collapse=watches_collapse)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
@@ -416,7 +436,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         delivery=Delivery(wanted=nothing, confirmed=nothing),
         guardrails={
             g.name: GuardrailState(
-                test_of(g),
+                test_of(g, watches_collapse=fact.watches_collapse),
                 has_late_start=has_holdback and g.weighs_evidence,
                 share_start=share_start,
             )

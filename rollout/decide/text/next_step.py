@@ -29,6 +29,9 @@ def next_step(state: RolloutState, action: Action, reasons: tuple[str, ...]) -> 
     """Describe what follows a decision; empty where the decision itself says it."""
     codes = [split_reason(reason)[0] for reason in reasons]
     if action == "pause":
+        last = state.last
+        if Reason.INCONCLUSIVE in codes and last is not None and last.action == "hold":
+            codes += [split_reason(reason)[0] for reason in last.reasons]
         return _after_pause(state, codes)
     if action == "roll back":
         return f"fix {state.versions[1]}, then surefoot retry {state.plan.name}"
@@ -57,6 +60,8 @@ def _after_wrong_route(state: RolloutState) -> str:
     """Name the cure of a route that is not at stable: the names, or the traffic."""
     stable, canary = name_arms(state.plan)
     move = f"move all traffic to {stable}"
+    if state.route_read is not None and state.route_read.problem:
+        return f"{move} first, or name the routes that are to move in spec.route"
     if not state.live.stable:
         return f"swap the names {stable} and {canary} in spec.route, or {move} first"
     return f"{move} first"

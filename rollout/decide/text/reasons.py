@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.exposure import mirror_of
-from rollout.decide.record.reasons import Reason
+from rollout.decide.record.reasons import WAITS_FOR_ROUTE, Reason, first_reason
 from rollout.decide.record.write_id import WriteId
 from rollout.decide.state.hooks import failed
 from rollout.decide.state.retreat import MOST
@@ -31,7 +31,15 @@ def _describe_lateness(state: RolloutState, _: str, judgement: Judgement) -> str
     names = [name for name, verdict in judgement.verdicts.items() if not verdict.lets_promote]
     missing = describe_missing_proof(state, names, judgement)
     late = f"no proof within the deadline of {duration(state.plan.spec.deadline)}"
-    return f"{late}: {missing}" if missing else late
+    texts = [f"{late}: {missing}" if missing else late, _describe_last_wait(state)]
+    return "; ".join(filter(None, texts))
+
+
+def _describe_last_wait(state: RolloutState) -> str:
+    """Describe what of the route the rollout waited for at last; empty where for nothing of it."""
+    last = state.last
+    code = first_reason(last.reasons) if last is not None and last.action == "hold" else None
+    return _BY_CODE[code](state, "") if code in WAITS_FOR_ROUTE else ""
 
 
 def _describe_used_up(state: RolloutState, name: str, judgement: Judgement) -> str:
@@ -95,6 +103,8 @@ def _describe_holding_back(state: RolloutState) -> tuple[str, str, str]:
 def _describe_not_at_stable(state: RolloutState, _: str) -> str:
     stable, canary = name_arms(state.plan)
     live, read = state.live, state.route_read
+    if read and read.problem:
+        return f"{read.problem}; nothing is written"
     rest = f" and {percent(1 - live.share)} to {stable}" if live.stable else ""
     writer = f", written by {_name_writer(read.writer)}" if read and read.writer else ""
     return (
@@ -159,7 +169,10 @@ def _describe_retreated(state: RolloutState, _: str) -> str:
         return f"nobody can tell whether {canary} answers again"
     if not read.has_endpoints:
         return f"{canary} has no ready endpoint"
-    return f"{canary}'s endpoints are ready, so its labels or scrapes are at fault"
+    return (
+        f"{canary}'s endpoints are ready, so its labels or scrapes are at fault, or no proxy has "
+        "heard of its weight"
+    )
 
 
 def _describe_labels(state: RolloutState, name: str) -> str:
@@ -225,7 +238,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.NOT_PROMOTED: lambda *_: (
         "the plan promotes without proof, once the next step is possible"
     ),
-    Reason.NOT_FOLLOWED: lambda state, _: describe_following(state),
+    Reason.NOT_FOLLOWED: lambda state, _: describe_following(state).removesuffix("."),
     Reason.ONE_ARMED: _describe_one_armed,
     Reason.PATIENCE_OVER: lambda state, _: (
         f"nobody ended the pause within {duration(state.plan.spec.patience)}"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import Blind
-from rollout.decide.record.facts import Action
+from rollout.decide.record.facts import Action, Decided
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.split import Split
 from rollout.decide.state.rollout import RolloutState
@@ -58,8 +58,7 @@ def sentence(
         head = f"End the rollout of {canary}, nothing was written to the route"
     explanations = _describe_reasons(state, reasons, view)
     if action == "hold" and reasons == (Reason.PAUSED,) and state.pause is not None:
-        # The pause's own sentence says why and what ends it: it is quoted whole, never parsed.
-        return f"{head}: {'; '.join(explanations)}. {state.pause.sentence}"
+        return f"{head}: {'; '.join(explanations)}. {_quote_pause(state, state.pause)}"
     if action == "advance" and not state.stepped:
         explanations += [*assumptions(state), *exposed(state.plan)]
         explanations += describe_unknown_endpoints(state)
@@ -72,6 +71,16 @@ def sentence(
     if following := next_step(state, action, reasons):
         explanations.append(f"next: {following}")
     return f"{head}: {'; '.join(explanations)}."
+
+
+def _quote_pause(state: RolloutState, pause: Decided) -> str:
+    """Quote the pause's own sentence, which says why and what ends it, and a retreat within it.
+
+    Both are quoted whole and never parsed.
+    """
+    move = state.move
+    is_lowered = move is not None and move.action == "retreat" and move.at >= pause.at
+    return f"{pause.sentence} {move.sentence}" if move and is_lowered else pause.sentence
 
 
 def _describe_reasons(

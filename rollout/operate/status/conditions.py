@@ -79,7 +79,8 @@ def of_rollout(state: RolloutState, current: View | None) -> list[RolloutConditi
 
 def _describe_progress(state: RolloutState) -> RolloutCondition:
     resting: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
-    message = state.last.sentence if state.last else "waiting for the first look"
+    explanation = state.explanation
+    message = explanation.sentence if explanation else "waiting for the first look"
     if state.route_problem and state.route_problem not in message:
         message += f"\nthe mesh answers: {state.route_problem}"
     return RolloutCondition("Progressing", state.phase not in resting, camel(state.phase), message)

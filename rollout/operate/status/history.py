@@ -51,6 +51,8 @@ class RolloutHistory:
             self._news.setdefault(name, []).append(NewEntry(entry, state.phase))
         if isinstance(entry.fact, Decided):
             story = replace(story, decided=entry)
+            if entry.fact.action != "hold":
+                story = replace(story, moved=entry)
         stories[rollout] = story
         if state.is_terminal:
             self._active.pop(rollout, None)

@@ -47,6 +47,13 @@ class RolloutStory:
     state: RolloutState
     newest: Entry  # of all entries but observations
     decided: Entry | None = None  # the newest decision
+    moved: Entry | None = None  # the newest one that is no hold
+
+    @property
+    def explanation(self) -> Entry | None:
+        """The decision that explains where the rollout stands."""
+        is_moved = self.moved is not None and self.moved.fact == self.state.explanation
+        return self.moved if is_moved else self.decided
 
 
 def with_rollout(
@@ -84,7 +91,7 @@ def with_rollout(
             "guardrails": guardrails,
             "hooks": [HookStatus(name=n, state=s, problem=p) for n, s, p in describe_hooks(state)]
             or None,
-            "decision": _describe_decision(story.decided),
+            "decision": _describe_decision(story.explanation),
             "journal": Sealed(entry=story.newest.seq, hash=story.newest.hash),
             "conditions": dated(conditions, _read_conditions(resource), generation, now),
         }

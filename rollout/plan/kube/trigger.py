@@ -61,7 +61,8 @@ class TriggerStatus(Model):
     """What a trigger shows: the version that it sees and what became of it."""
 
     observed_generation: int = Field(description="Generation of the trigger that was read last.")
-    version: str = Field("", description="The version that the Deployment runs now.")
+    version: str = Field("", description="The version that it saw last.")
+    deployment: str = Field("", description="The one Deployment that it watched for that.")
     plan: str = Field("", description="The plan that was made for it.")
     reason: str = Field(description="What became of it, in one CamelCase word.")
     message: str = Field("", description="What became of it, in a sentence.")

@@ -9,7 +9,7 @@ from rollout.errors import RouteError
 from rollout.route.carried import extras, list_missing
 from rollout.route.content import Noted, NotedRoute, digest, digest_extras, note_routes
 from rollout.route.manifest import Json
-from rollout.route.nearest import format_shares
+from rollout.route.shares import describe_shares
 from rollout.route.weighted_route import WeightedRoute, move, remove_default_canary
 
 FindAdded = Callable[[Sequence[WeightedRoute]], Mapping[int, NotedRoute]]
@@ -71,10 +71,10 @@ def refuse_unequal(routes: Sequence[WeightedRoute]) -> None:
         except RouteError:
             continue  # no weights at all: the write repairs that
     if len(shares) > 1:
-        texts = [f"{format_shares(share)} in {route.location}" for share, route in shares.items()]
         raise RouteError(
             f"routes disagree on the share of {routes[0].mesh.name('canary')}: "
-            f"{', '.join(texts)}; make them equal, or name the routes to move in the plan"
+            f"{describe_shares(shares)}; make them equal, or name the routes to move in the plan",
+            most=float(max(map(sum, shares))),
         )
 
 

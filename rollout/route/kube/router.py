@@ -214,7 +214,8 @@ def _read_status(
     try:
         split, others = split_of(live, plan, total, before), exposure(live, plan, before)
     except RouteError as error:
-        raise RouteError(str(error), gives_nothing=gives_nothing(live, plan, before)) from None
+        nothing = gives_nothing(live, plan, before)
+        raise RouteError(str(error), gives_nothing=nothing, most=error.most) from None
     if split.canary and (problem := target.complaint(live, plan)):
         raise RouteError(f"{spelt(target.kind, plan, target.name)}: {problem}")
     write_id = read_write_id(live, plan.spec.service)

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.plan.fields.units import percent
 from rollout.plan.model.plan import Plan
 from rollout.route.before import list_unrecorded
 from rollout.route.kube import object_annotations
@@ -143,7 +144,7 @@ def _read_mirror_split(dialect: Dialect, plain: Json, plan: Plan, ours: Ours, to
         if ours.has_copies(dialect, route, back=is_back)
     }
     if len(shares) > 1:
-        shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(shares))
+        shares_text = ", ".join(percent(float(share)) for share in sorted(shares))
         raise RouteError(
             f"routes disagree on the share that the canary gets a copy of: {shares_text}"
         )

@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.errors import ASK_AGAIN
 from tests.support.commands import Inputs, arguments, commands, keep_apart, kind_of, sound_files
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 PLAN = (ROOT / "manifests" / "examples" / "01-envoy-local.yaml").read_text(encoding="utf-8")
 ALL = [*commands()]
-CODES = {0, 1, 2, 130}
+CODES = {0, 1, 2, ASK_AGAIN, 130}
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pytest
 from rollout.decide.record.facts import Started
 from rollout.decide.record.split import Split
 from rollout.doctor.journal import has_decision
-from rollout.doctor.live import of_git_tool, of_no_endpoints, of_reports, of_weight
+from rollout.doctor.live import of_git_tool, of_no_endpoints, of_reports, of_unread, of_weight
 from rollout.doctor.mesh import EnvoyAdmin, of_plan
+from rollout.errors import RouteError
 from rollout.journal.sql.store import open_journal
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
@@ -29,6 +30,21 @@ def test_a_route_that_is_not_at_stable_fails_before_the_plan_begins(write_id):
     assert "swap the names summarizer-v1 and summarizer-v2" in finding.fix
     assert not write_id or write_id.rpartition("/")[0] in finding.said
     assert "swap" not in weight(Split(50), write_id).fix
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "fix"),
+    [
+        ({"most": 0.5}, "not-at-stable: bad", "move all traffic to summarizer-v1 first"),
+        ({"absent": True}, "bad", "create the route that the plan names"),
+        ({}, "bad", "mend the route, or name the right one"),
+    ],
+)
+def test_a_route_without_a_split_fails_with_the_cure_of_what_is_wrong(error, message, fix):
+    finding = of_unread(PLAN, RouteError("bad", **error))
+    assert finding.level == "fail"
+    assert finding.said.startswith(message)
+    assert finding.fix.startswith(fix)
 
 
 def test_the_plan_s_own_rollout_may_have_brought_it_there():

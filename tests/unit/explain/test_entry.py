@@ -5,7 +5,9 @@ from typing import get_args
 import pytest
 
 from rollout.decide.record.facts import Fact
-from rollout.explain.entry import _SENTENCES, clean
+from rollout.decide.record.route_facts import RouteRead
+from rollout.decide.record.split import Split
+from rollout.explain.entry import _SENTENCES, clean, sentence
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,19 @@ from rollout.explain.entry import _SENTENCES, clean
 )
 def test_text_is_made_tame(text, limit, expected):
     assert clean(text, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"taken": True}, "the mesh has taken the object as it is"),
+        ({"taken": False}, "the mesh has not yet taken the object as it is"),
+        ({"timeout": 3.0}, "nothing stands against the route"),
+        ({"split": Split(5), "problem": "routes differ"}, "the route gives the canary at most 5 %"),
+    ],
+)
+def test_what_the_route_shows_is_told_as_it_is(content, words):
+    assert words in sentence(RouteRead(rollout="r", at=0.0, **content))
 
 
 def test_every_kind_of_fact_has_its_sentence():

@@ -21,6 +21,7 @@ from tests.unit.page.client import PageClient
 
 RECORDED = Path(__file__).parents[3] / "notebooks" / "data" / "demo.jsonl"
 TOKEN = "a-token-of-the-tests"
+GATE = "a-gate-of-the-tests"
 NOW = 1_795_000_000.0
 
 
@@ -42,7 +43,7 @@ def client(tmp_path_factory) -> Iterator[PageClient]:
     shutil.copyfile(RECORDED, recorded)
     (port,) = free_ports(1)
     listener = PageListener("127.0.0.1", port)
-    access = PageAccess(TOKEN, names_of(listener.address, port))
+    access = PageAccess(TOKEN, names_of(listener.address, port), gate=GATE)
     server = build_server(pages_of(recorded), listener, access)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

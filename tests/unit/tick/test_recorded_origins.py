@@ -1,9 +1,11 @@
 """What an entry rests on is recorded: which build, which object, when Prometheus was asked."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.record.route_facts import Confirmed
+from rollout.explain.decision import explain
 from rollout.journal.hash_chain import document
 from rollout.review.history import history
 from rollout.review.look import differences
@@ -62,16 +64,22 @@ def test_a_mesh_without_versions_records_none():
     assert not any("version" in document(fact) for fact in facts_of(lab, Confirmed))
 
 
-def test_the_time_of_the_query_is_recorded_where_the_clock_was_set_back():
+def test_a_decision_is_explained_by_the_time_for_which_the_server_was_asked():
     lab = Lab()
-    lab.run_until(lambda state: state.wanted.canary == 25)
-    assert {fact.taken_at for fact in facts_of(lab, Observed)} == {None}
-    before, asked = len(lab.facts), lab.clock.now()
-    lab.clock.time = asked - 60
-    lab.run(10)
-    observed = [fact for fact in lab.facts[before:] if isinstance(fact, Observed)]
-    assert observed
-    assert all(fact.taken_at and fact.taken_at >= asked > fact.at for fact in observed)
+    lab.run(20)
+    number = next(e.seq for e in lab.entries if getattr(e.fact, "action", "") == "advance")
+    entry = lab.entries[number - 1]
+    before = explain(lab.entries, number)
+    assert before["evaluated_at"] == before["at"]
+    ahead = [
+        replace(e, fact=e.fact.model_copy(update={"skew": 60.0}))
+        if isinstance(e.fact, Observed) and e.fact.at == entry.fact.at
+        else e
+        for e in lab.entries
+    ]
+    after = explain(ahead, number)
+    server, wall = map(datetime.fromisoformat, (after["evaluated_at"], after["at"]))
+    assert (wall - server).total_seconds() == 60
 
 
 def test_the_test_of_the_share_of_traffic_is_recorded():

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
+from rollout.plan.fields.units import percent
 from rollout.route.before import Before
 from rollout.route.content import Noted, note_routes
 from rollout.route.envoy.arms import Arms
@@ -131,7 +132,7 @@ def seen(manifest: Json, arms: Arms, total: int, before: tuple[str, ...] | None 
     }
     differing = {share for is_planned, share in shares if is_planned or share}
     if len(differing) > 1:
-        shares_text = ", ".join(f"{float(share):.4%}" for share in sorted(differing))
+        shares_text = ", ".join(percent(float(share)) for share in sorted(differing))
         raise RouteError(
             f"routes disagree on the share that {arms.shadow} gets a copy of: {shares_text}"
         )

@@ -162,7 +162,7 @@ NUMBERLESS = manifest([entry("s-v1", 90), entry("s-v2", "ten")])
     ("live", "reason"),
     [
         (ZERO, "route 1 of virtual host all: the weights sum to zero"),
-        (DISAGREE, r"routes disagree .*: 10.0000% in route 1 .*, 0.0000% in route 2"),
+        (DISAGREE, r"routes disagree .*: 10 % in route 1 .*, 0 % in route 2"),
         (NUMBERLESS, "route 1 .*: weight 'ten' is no whole number"),
         (manifest([entry("t-v1", 1)]), "no route has weights for cluster s-v1 or s-v2$"),
         ({}, "no route has weights"),

@@ -238,7 +238,7 @@ def test_a_route_that_delegates_is_refused_with_the_cure():
 @pytest.mark.parametrize(
     ("live", "reason"),
     [
-        (virtual_service([V1, V2], [V1]), "disagree on the share of subset v2 of reviews: 10.0000"),
+        (virtual_service([V1, V2], [V1]), "disagree on the share of subset v2 of reviews: 10 %"),
         (virtual_service([to("reviews", 0, "v1"), to("reviews", 0, "v2")]), "`r1`: .* sum to zero"),
         (virtual_service([to("reviews", -1, "v1"), V2]), "weight -1 is no whole number"),
         (virtual_service([V1, V2 | {"weight": "ten"}]), "weight 'ten' is no whole number"),
@@ -273,9 +273,13 @@ def test_a_note_that_is_none_of_ours_tells_nothing():
 def test_zero_weights_are_repaired_by_a_write_and_a_disagreement_before_the_first_is_refused():
     zero = virtual_service([to("reviews", 0, "v1"), to("reviews", 0, "v2")])
     assert split_of(after(zero, Split(5)), PLAN, 100) == Split(5)
-    words = "10.0000% in http route `r1`, 0.0000% in http route `r2`; make them equal"
+    words = "10 % in http route `r1`, 0 % in http route `r2`; make them equal"
+    unequal = virtual_service([V1, V2], [V1])
     with pytest.raises(RouteError, match=words):
-        patch(virtual_service([V1, V2], [V1]), PLAN, Split(5), "m")
+        patch(unequal, PLAN, Split(5), "m")
+    with pytest.raises(RouteError) as error:
+        split_of(unequal, PLAN, 100)
+    assert error.value.most == pytest.approx(0.1), "the live weight, for those who only look"
 
 
 def test_an_arm_named_twice_stops_an_advance_but_never_a_rollback():

@@ -1,0 +1,63 @@
+"""`surefoot verdict`: tell a pipeline whether it may go on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from rollout.cli.options.journal import READ, journal_option
+from rollout.errors import ASK_AGAIN, DONE, STOPPED
+from rollout.journal.location import JournalLocation
+
+if TYPE_CHECKING:
+    from rollout.explain.permission import Goal
+
+_EXIT_CODES = {"go": DONE, "stop": STOPPED, "wait": ASK_AGAIN}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  surefoot verdict discharge-summarizer-v3 && ./next-step
+  surefoot verdict discharge-summarizer-v3 --for promotion --json | jq -r .why
+
+\b
+Exit codes: 0 go, 4 stop (it is, or is to be, rolled back), 75 wait and ask again;
+1 failed, 2 bad input.""",
+)
+@click.argument("name")
+@journal_option(READ)
+@click.option(
+    "--for",
+    "goal",
+    type=click.Choice(["step", "promotion"], case_sensitive=False),
+    default="step",
+    show_default=True,
+    help="More weight for the canary, or all of it for good.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON object.")
+def verdict(name: str, journal: JournalLocation | None, goal: Goal, *, as_json: bool) -> None:
+    """Say whether the newest rollout of NAME (a plan's name or an id) may go on: go, wait or stop.
+
+    It reads the journal and changes nothing. For a step every guardrail needs fresh data and a
+    distance from harm; for a promotion each has to be proven safe.
+    """
+    from rollout.cli.inspect.status import load_states_of_name
+    from rollout.explain.entry import clean
+    from rollout.explain.permission import give_permission
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+    from rollout.wire.clock import SystemClock
+
+    states = load_states_of_name(open_for_reading(journal or default_path()), name)
+    own = {
+        rollout: state for rollout, state in states.items() if name in {rollout, state.plan.name}
+    }
+    rollout, state = max(own.items(), key=lambda named: named[1].started_at)
+    permission = give_permission(rollout, state, goal, SystemClock().now())
+    text = json.dumps(permission.as_json(), ensure_ascii=False)
+    line = f"{permission.answer}: {clean(permission.why)}"
+    click.echo(text if as_json else line)
+    raise SystemExit(_EXIT_CODES[permission.answer])

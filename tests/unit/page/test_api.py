@@ -1,0 +1,143 @@
+"""The API: what it answers, to whom, and the gates of those that can send no header."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from rollout.page.api import BASE, describe
+from tests.unit.page.conftest import GATE
+
+GOOD, BAD = "discharge-summarizer-v2", "discharge-summarizer-v3"
+PATHS = [
+    "/rollouts",
+    f"/rollouts/{GOOD}",
+    f"/rollouts/{GOOD}/verdict",
+    f"/rollouts/{BAD}/verdict?for=promotion",
+    "/entries",
+    "/entries?before=40",
+    f"/entries?rollout={BAD}",
+    "/entries/1",
+]
+
+
+def get(client, path):
+    reply = client.get(BASE + path)
+    return reply.status, json.loads(reply.text)
+
+
+def schema_of(path):
+    """The schema of an answer, with the document's own definitions."""
+    document = describe()
+    parts = path.partition("?")[0].strip("/").split("/")
+    names = {"rollouts": "{name}", "entries": "{number}"}
+    template = "/" + "/".join([parts[0], *([names[parts[0]]] if parts[1:] else []), *parts[2:]])
+    answer = document["paths"][template]["get"]["responses"]["200"]
+    return {
+        **answer["content"]["application/json"]["schema"],
+        "components": document["components"],
+    }
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_is_as_the_document_says(client, path):
+    status, answer = get(client, path)
+    assert status == 200
+    Draft202012Validator(schema_of(path)).validate(answer)
+
+
+def test_the_document_is_handed_out_and_names_every_path(client):
+    status, document = get(client, "/openapi.json")
+    assert (status, document) == (200, json.loads(json.dumps(describe())))
+    assert len(document["paths"]) == 5
+
+
+def test_answers_are_those_of_the_commands(client):
+    assert get(client, f"/rollouts/{GOOD}/verdict")[1]["answer"] == "go"
+    assert get(client, f"/rollouts/{BAD}/verdict")[1]["answer"] == "stop"
+    assert get(client, f"/rollouts/{BAD}")[1]["phase"] == "rolled back"
+    names = [own["name"] for own in get(client, "/rollouts")[1]["rollouts"]]
+    assert sorted(names) == [GOOD, BAD]
+
+
+def test_the_log_is_read_to_its_end_page_by_page(client):
+    numbers, path = [], "/entries"
+    while path:
+        answer = get(client, path)[1]
+        numbers += [entry["seq"] for entry in answer["entries"]]
+        path = f"/entries?before={answer['older']}" if answer["older"] else ""
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert numbers[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/rollouts/unknown", 404),
+        ("/rollouts/unknown/verdict", 404),
+        (f"/rollouts/{GOOD}/verdict?for=luck", 400),
+        ("/entries?before=x", 400),
+        ("/entries?rollout=unknown", 404),
+        ("/entries/0", 404),
+        ("/entries/x", 404),
+        ("/entries/99999999999999999999", 404),
+        ("/nothing", 404),
+    ],
+)
+def test_a_refusal_is_json_with_one_sentence(client, path, status):
+    reply = get(client, path)
+    assert reply[0] == status
+    assert set(reply[1]) == {"error"}
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/openapi.json"])
+def test_nothing_is_answered_without_the_token(client, path):
+    assert client.ask(BASE + path).status == 401
+    assert client.ask(BASE + path, "POST", authorization=f"Bearer {client.token}").status == 405
+
+
+@pytest.mark.parametrize(
+    ("name", "goal", "status"),
+    [
+        (GOOD, "step", 200),
+        (GOOD, "promotion", 200),
+        (GOOD, "rollback", 403),
+        (BAD, "step", 403),
+        (BAD, "promotion", 403),
+        (BAD, "rollback", 200),
+        (BAD, "luck", 403),
+    ],
+)
+def test_a_gate_is_open_or_closed(client, name, goal, status):
+    reply = client.ask(f"{BASE}/gate/{GATE}/{name}/{goal}", "POST", "{}")
+    assert (reply.status, json.loads(reply.text)) == (status, {"open": status == 200})
+
+
+@pytest.mark.parametrize("secret", ["wrong", "", "%00", GATE[:-1]])
+def test_a_wrong_secret_opens_no_gate_and_tells_nothing(client, secret):
+    reply = client.ask(f"{BASE}/gate/{secret}/{GOOD}/step", "POST", "{}")
+    assert reply.status in {403, 404}
+    unknown = client.ask(f"{BASE}/gate/wrong/unknown/step", "POST", "{}")
+    assert unknown.status == 403
+
+
+def test_a_gate_is_asked_by_post_alone_and_under_our_name(client):
+    path = f"{BASE}/gate/{GATE}/{GOOD}/step"
+    assert client.ask(path).status == 405
+    assert client.ask(path, "POST", "{}", host="attacker.example").status == 421
+
+
+def test_whatever_the_document_allows_is_answered_as_it_says(client, tmp_path):
+    """Schemathesis asks each operation with sound and with broken values, in fixed order."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
+    command += [f"http://127.0.0.1:{client.port}{BASE}/openapi.json"]
+    command += ["--header", f"Authorization: Bearer {client.token}", "--no-color"]
+    command += ["--seed", "1", "--max-examples", "25", "--phases", "coverage,fuzzing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "Tested: 5" in done.stdout
