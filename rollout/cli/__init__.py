@@ -85,6 +85,9 @@ COMMANDS = {
     "checkpoint": CommandEntry(
         "rollout.cli.inspect.verify:checkpoint", "Sign a journal's entries, to be verified later."
     ),
+    "export": CommandEntry(
+        "rollout.cli.inspect.export:export", "Seal a range of a journal, or prove one entry."
+    ),
     "pause": CommandEntry(
         "rollout.cli.act.command:pause", "Hold the weight of a rollout; harm still rolls back."
     ),
