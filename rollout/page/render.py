@@ -112,6 +112,7 @@ class Renderer:
         )
         filters: dict[str, Callable[..., Any]] = {
             "share": percent,
+            "amount": _format_amount,
             "moment": _format_moment,
             "iso": _format_iso,
             "document": _format_document,
@@ -125,6 +126,11 @@ class Renderer:
     def page(self, template: str, **values: object) -> str:
         """Render one page. Raises what a template raises that lacks a value."""
         return self._environment.get_template(f"{template}.html").render(**values)
+
+
+def _format_amount(value: object) -> str:
+    """Format a recorded number; a journal may hold anything in its place."""
+    return f"{value:,}" if isinstance(value, int | float) else "unknown"
 
 
 def _format_moment(at: float) -> str:

@@ -11,8 +11,7 @@ from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
 from rollout.explain.status import Line, Report, RolloutStanding, find_standing, report
-from rollout.plan.fields.units import duration, percent
-from rollout.plan.model.ramp import Steps
+from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.redact import redact
 
@@ -29,15 +28,6 @@ MOST_SERVICES = 200
 """Services that the first page names."""
 
 _CALLS = {"paused", "retreated"}  # phases in which a person is awaited
-
-
-@dataclass(frozen=True)
-class Step:
-    """One rung of the ladder: `progress` is done, now or ahead."""
-
-    label: str
-    progress: str
-    ends: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,23 +143,6 @@ def _why_called(state: RolloutState, *, is_blind: bool) -> str:
     return "blind" if is_blind else ""
 
 
-def ladder(state: RolloutState, status: Report) -> list[Step]:
-    """Return the declared steps up to 100 %, the present one with what ends it."""
-    ramp = state.plan.spec.ramp
-    shares = [0.0, *(ramp.steps if isinstance(ramp, Steps) else (ramp.least, ramp.most)), 1.0]
-    shares = list(dict.fromkeys(shares))
-    weight = status.weight
-    now = max((i for i, share in enumerate(shares) if share <= weight + 1e-9), default=0)
-    return [
-        Step(
-            percent(share),
-            "now" if index == now else "done" if share < weight else "ahead",
-            status.next if index == now else "",
-        )
-        for index, share in enumerate(shares)
-    ]
-
-
 def bars(lines: Iterable[Line]) -> list[Bar]:
     """Return the picture of each guardrail's evidence.
 
@@ -208,11 +181,6 @@ def _bar(line: Line) -> Bar:
         estimate=position(readout.estimate),
         words=words,
     )
-
-
-def _hundredths(share: float | None) -> int:
-    """Return a share of what decides, rounded down: only decisive evidence looks full."""
-    return int(min(max(share or 0.0, 0.0), 1.0) * 100 + 1e-9)
 
 
 def log_line(entry: Entry) -> LogLine:

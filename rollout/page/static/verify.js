@@ -52,8 +52,10 @@
     replay.disabled = true;
     decisions.textContent = "Deciding again…";
     try {
-      const { looks, differ } = await ask("/replay");
-      const words = differ.length ? `${looks - differ.length} of ${looks} decisions come out as recorded; not ${differ.slice(0, 20).join(", ")}.` : `✓ All ${looks} decisions come out as recorded.`;
+      const { looks, of, differ } = await ask("/replay");
+      const which = looks < of ? `the newest rollouts' ${looks} of ${of} decisions` : `${looks} decisions`;
+      const rest = looks < of ? " The others: surefoot verify." : "";
+      const words = differ.length ? `Of ${which} ${looks - differ.length} come out as recorded; not ${differ.slice(0, 20).join(", ")}.${rest}` : `✓ All of ${which} come out as recorded.${rest}`;
       say(decisions, words, !differ.length);
     } catch (error) { say(decisions, `That failed: ${error.message}`, false); }
     replay.disabled = false;
