@@ -131,6 +131,7 @@ def application(
         Route("/services/{namespace}/{service}", answer(_service)),
         Route("/decisions/{number}", answer(_decision)),
         Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
+        Route("/topology", answer(lambda pages, _request: pages.topology())),
         Route("/verify", answer(lambda pages, _request: pages.verify())),
         Route("/rows", partial(_rows, pages)),
         Route("/replay", partial(_replay, pages)),

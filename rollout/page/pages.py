@@ -14,17 +14,18 @@ from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
 from rollout.explain.decision import explain
 from rollout.explain.entry import clean
+from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
 from rollout.explain.status import report
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
 from rollout.page.charts import CHARTS, ChartRoom, are_available
-from rollout.page.ladder import climb, find_highest
 from rollout.page.numbers import read_number
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer
 from rollout.page.replay import ReplayRoom
+from rollout.page.topology import TopologyRoom
 from rollout.ports import Journal
 from rollout.tick.fleet import recorded_stable
 
@@ -59,6 +60,10 @@ class PageSet:
         return ReplayRoom(self.reader)
 
     @cached_property
+    def _topology(self) -> TopologyRoom:
+        return TopologyRoom(self.reader)
+
+    @cached_property
     def _renderer(self) -> Renderer:
         return Renderer(self.links)
 
@@ -73,6 +78,12 @@ class PageSet:
             left_out=max(len(states) - views.MOST_CARDS, 0),
             services=services[: views.MOST_SERVICES],
         )
+
+    def topology(self) -> str:
+        """Return the page of all services and their versions, as the newest looks counted."""
+        self.reader.refresh()
+        services, left_out = self._topology.lines()
+        return self._page("topology", services=services, left_out=left_out)
 
     def rollout(self, rollout: str) -> str:
         """Return one rollout's page. Raises InputError for an unknown id."""

@@ -42,6 +42,9 @@ class Links:
     def chart(self, rollout: str, chart: str, theme: str) -> str:
         return f"{self.rollout(rollout)}/{chart}-{theme}.svg"
 
+    def topology(self) -> str:
+        return "/topology"
+
     def verify(self) -> str:
         return "/verify"
 
@@ -72,6 +75,9 @@ class FileLinks(Links):
 
     def chart(self, rollout: str, chart: str, theme: str) -> str:
         return f"rollout-{_file_name(rollout)}-{chart}-{theme}.svg"
+
+    def topology(self) -> str:
+        return "topology.html"
 
     def verify(self) -> str:
         return "verify.html"

@@ -50,6 +50,7 @@ def _write(file: Path, text: str) -> None:
 
 def _pages(pages: PageSet, links: FileLinks) -> Iterator[tuple[str, str]]:
     yield links.home(), pages.home()
+    yield links.topology(), pages.topology()
     yield links.verify(), pages.verify()
     yield links.log(), pages.whole_log()
     services = set()

@@ -89,7 +89,7 @@ def choose(states: Mapping[str, RolloutState]) -> dict[str, RolloutState]:
 
     One whose traffic does not follow its end is among the first, however old.
     """
-    alarming = [name for name, state in states.items() if _why_called(state, is_blind=False)]
+    alarming = [name for name, state in states.items() if why_called(state, is_blind=False)]
     going = [name for name, state in states.items() if not state.is_terminal]
     wanted = dict.fromkeys([*alarming, *going[::-1], *[*states][::-1]])
     chosen = set([*wanted][:MOST_CARDS])
@@ -106,17 +106,18 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     sentence_now = state.explanation.sentence if state.explanation else ""
     return Card(
         standing=find_standing(rollout, state),
-        chips=tuple(_chips(state, status)),
+        chips=tuple(find_chips(state, status)),
         sentence=status.said if status else redact(sentence_now),
         next=status.next if status else "",
         problem=redact(state.route_problem),
-        calls=_why_called(state, is_blind=is_blind),
+        calls=why_called(state, is_blind=is_blind),
         lasts=_lasts(state, last if is_over else now),
         blind=duration(max(state.clock - blind_since, 0.0)) if is_blind and blind_since else "",
     )
 
 
-def _chips(state: RolloutState, status: Report | None) -> Iterable[tuple[str, str]]:
+def find_chips(state: RolloutState, status: Report | None = None) -> Iterable[tuple[str, str]]:
+    """Return each guardrail's name and verdict: now, or as the last decision recorded it."""
     if status is not None:
         return [(line.name, line.verdict) for line in status.guardrails]
     recorded = state.last.numbers.get("guardrails", {}) if state.last else {}
@@ -130,7 +131,7 @@ def _lasts(state: RolloutState, end: float) -> str:
     return f"decided in {taken}" if state.is_terminal else f"under way for {taken}"
 
 
-def _why_called(state: RolloutState, *, is_blind: bool) -> str:
+def why_called(state: RolloutState, *, is_blind: bool) -> str:
     """Return why a person should look at a rollout; empty where none needs to."""
     if state.following and state.written_as == "not followed":
         return "traffic does not follow"

@@ -26,6 +26,7 @@ RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 PAGES = (
     "",
     "log",
+    "topology",
     "verify",
     "rollouts/discharge-summarizer-v3-e6a331de",
     "decisions/75",

@@ -24,6 +24,7 @@ from tests.unit.page.conftest import RECORDED, TOKEN, pages_of
 PATHS = (
     "/",
     "/log",
+    "/topology",
     "/verify",
     "/rollouts/discharge-summarizer-v3-e6a331de",
     "/decisions/75",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rollout.decide.record.facts import HumanSaid
+from rollout.explain.ladder import climb, find_highest
 from rollout.explain.status import report
-from rollout.page.ladder import climb, find_highest
 from tests.support.worlds import BAD, GOOD, Lab
 
 
