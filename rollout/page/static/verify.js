@@ -53,9 +53,9 @@
     decisions.textContent = "Deciding again…";
     try {
       const { looks, of, differ } = await ask("/replay");
-      const which = looks < of ? `the newest rollouts' ${looks} of ${of} decisions` : `${looks} decisions`;
-      const rest = looks < of ? " The others: surefoot verify." : "";
-      const words = differ.length ? `Of ${which} ${looks - differ.length} come out as recorded; not ${differ.slice(0, 20).join(", ")}.${rest}` : `✓ All of ${which} come out as recorded.${rest}`;
+      const some = looks < of;
+      const rest = some ? ` They are the newest of ${of}; surefoot verify does all.` : "";
+      const words = differ.length ? `${looks - differ.length} of ${looks} decisions come out as recorded; not ${differ.slice(0, 20).join(", ")}.${rest}` : `✓ ${some ? "" : "All "}${looks} decisions come out as recorded.${rest}`;
       say(decisions, words, !differ.length);
     } catch (error) { say(decisions, `That failed: ${error.message}`, false); }
     replay.disabled = false;
