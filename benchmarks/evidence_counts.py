@@ -136,7 +136,7 @@ class ServerFleet:
 
     def __init__(self, url: str, services: Sequence[str]) -> None:
         self.plans = {service: _build_plan(service, url) for service in services}
-        self.observer = PrometheusObserver()
+        self.observer = PrometheusObserver(in_past=True)
         keys = [(service, name) for service in services for name in (ERRORS, LATENCY)]
         self.cursors = dict.fromkeys(keys, Cursor())
         self.totals = dict.fromkeys(self.cursors, Counts())

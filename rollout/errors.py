@@ -128,6 +128,14 @@ class ObserveError(SurefootError):
         return f"{self}; {self.cure}" if self.cure else str(self)
 
 
+class QueryRefusedError(ObserveError):
+    """The server answered with another status than 200."""
+
+    def __init__(self, message: str, cure: str, code: int) -> None:
+        self.code = code
+        super().__init__(message, cure)
+
+
 class ClusterError(SurefootError):
     """The Kubernetes API server did not answer (status 0) or refused; the message says why."""
 

@@ -43,9 +43,10 @@ class Answer:
     """Counts or raw samples, or what went wrong in words, by guardrail.
 
     `tallies` are counts that continue the ask's `marks`, which are repeated here: they are true
-    only for a state that still has these. Any other guardrail may have raw samples: `origins` has
-    the evidence on series that were born or fell, and a guardrail that it lists, with or without
-    any, is counted by it. `unbelieved` says in words what is not counted, and why.
+    only for a state that still has these. `skew` is by how many seconds the controller's clock is
+    ahead of the server's, None where that is not known. Any other guardrail may have raw samples:
+    `origins` has the evidence on series that were born or fell, and a guardrail that it lists, with
+    or without any, is counted by it. `unbelieved` says in words what is not counted, and why.
     """
 
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Answer:
     unbelieved: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tallies: Mapping[str, LookTally] = field(default_factory=dict)
     marks: Mapping[str, LookTally | None] = field(default_factory=dict)
+    skew: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class RouteStatus:
     so. `timeout` is the longest time-out of the plan's routes, in seconds; None where one has none.
     `is_pending` says that the split gives the canary nothing, and the mesh may yet load something
     that does. `is_noted` says that notes of the plan's service are on the route. `aside` names the
-    file in which a rollback kept a route file that could not be used.
+    file in which a rollback kept a route file that could not be used. `version` names the object
+    as it is now, as uid@resourceVersion; empty for a mesh whose object has no version.
     """
 
     split: Split
@@ -109,6 +112,7 @@ class RouteStatus:
     is_pending: bool = False
     is_noted: bool = False
     aside: str = ""
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,10 @@ _USER_INFO = tuple(
         rf"\A(?!https?:){_SCHEME}(?P<user>[^\s/?#:@\[]*)(?P<password>:(?!\*+@)\S*)@",
     )
 )
+# What a parameter's name ends with, or is, where its value lets somebody in.
+_ENDS = "password|passwd|passphrase|pwd|secret|token|signature|credentials?|(?:api|access)[_-]?key"
 _PARAMETER = re.compile(
-    r"(?P<name>[?&](?:password|passwd|pwd|secret|token|access_token|api_?key)=)[^&#\s\"']+",
+    rf"(?P<name>[?&#;](?:[\w.-]*(?:{_ENDS})|auth(?:orization)?|jwt|sig|key|pass)=)[^&#;\s\"']+",
     re.IGNORECASE,
 )
 

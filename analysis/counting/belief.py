@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 
-from analysis.counting.change import limit_pace
+from analysis.counting.change import Left, limit_pace
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
@@ -79,9 +79,9 @@ def count_believed(
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
-    company = Company.of(lines, pace)
+    company = Company.of(lines, pace, cursor.left)
     changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
-    held = set(cursor.held)
+    held, left = set(cursor.held), dict[Key, Left | None](cursor.left)
     totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
     words: list[str] = []
     unlabelled: dict[Arm, int] = dict.fromkeys(_ARMS, 0)
@@ -92,7 +92,13 @@ def count_believed(
         if plain.keys:
             pace = max(pace, plain.find_pace_before(line.key))
         siblings, remembered = company.find(line), cursor.doubted.get(line.key)
-        walk = Walk(origin, line.limit(pace), remembered=remembered, siblings=siblings)
+        walk = Walk(
+            origin,
+            line.limit(pace),
+            remembered=remembered,
+            siblings=siblings,
+            left=cursor.left.get(line.key),
+        )
         _begin(walk, line, cursor, lines, plain)
         try:
             units = walk.finish(siblings.leave_out_dips(line.key, line.points))
@@ -102,6 +108,7 @@ def count_believed(
         (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
+        left[line.key] = walk.left
         if cursor.started:
             _add(totals[line.series.arm], line.series, units)
             unlabelled[line.series.arm] += sum(units) * line.series.unlabelled
@@ -119,6 +126,7 @@ def count_believed(
         pace=max(pace, plain.highest),
         doubted=doubted,
         held=frozenset(key for key in held if key not in plain),
+        left={key: of for key, of in left.items() if of is not None},
     )
     return Belief(cursor.after_baseline(), counts, tuple(dict.fromkeys(words)))
 
@@ -126,13 +134,14 @@ def count_believed(
 def find_open(
     cursor: Cursor, series: Sequence[Series], plain: Plain = NOTHING
 ) -> set[tuple[Arm, str]]:
-    """Return the series whose evidence matters: those that were born, fell or leapt.
+    """Return the series whose evidence matters: those that were born, leapt, or fell lately.
 
     Raises EvidenceError as `count_believed` does for layouts and values.
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
-    return {line.key for line in lines if line.is_open(pace, started=cursor.started)}
+    fell = {line.key for line in lines if line.points and line.key in cursor.left}
+    return fell | {line.key for line in lines if line.is_open(pace, started=cursor.started)}
 
 
 def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[SeriesPoints]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import sub
-from typing import Literal
+from itertools import pairwise
+from operator import ge, sub
+from typing import Literal, NamedTuple
 
 Change = Literal["rise", "reset", "jitter", "fall", "leap"]
 """`fall` and `leap` are doubted: no single process counts like that."""
@@ -32,6 +33,9 @@ GROWTH = 4.0
 
 SETTLED = 3
 """Gaps of the doubted length after which a new level is believed, or is taken as the baseline."""
+
+AT_ONCE = 0.5
+"""Share of a fall that is made good in one gap: another process answered meanwhile."""
 
 
 def limit_pace(pace: float, highest: float) -> float:
@@ -71,3 +75,37 @@ def may_follow_restart(units: int, seconds: float, pace: float) -> bool:
 def is_leap(units: int, seconds: float, pace: float) -> bool:
     """Whether `units` in `seconds` are far beyond the pace so far; never without a pace."""
     return pace > 0 and units > MANY + LEAP * pace * seconds
+
+
+class Left(NamedTuple):
+    """What a counter stood at before a fall that counted as a restart, though nothing showed one.
+
+    At `at`, unix seconds, it had fallen from the units per bucket `level` to `low` in all. If it is
+    back where it had been soon, another process had answered, and the way back is no news.
+    """
+
+    at: float
+    level: tuple[int, ...]
+    low: int
+
+    @property
+    def depth(self) -> int:
+        """By how many units it fell."""
+        return sum(self.level) - self.low
+
+    def is_made_good(self, before: Sequence[int], after: Sequence[int]) -> bool:
+        """Return whether the counter is where it had been, and most of the way in one gap."""
+        is_at_once = sum(after) - sum(before) >= AT_ONCE * self.depth
+        return is_at_once and all(map(ge, after, self.level))
+
+
+def find_fall(samples: Sequence[tuple[float, Sequence[float]]]) -> Left | None:
+    """Return the newest fall of cumulative counts that is not made good; None without one."""
+    units = [(at, tuple(map(int, map(sub, row, (0.0, *row))))) for at, row in samples]
+    falls = [
+        Left(at, before, sum(after))
+        for (_, before), (at, after) in pairwise(units)
+        if not all(map(ge, after, before))
+    ]
+    is_open = falls and not all(map(ge, units[-1][1], falls[-1].level))
+    return falls[-1] if is_open else None

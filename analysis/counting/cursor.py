@@ -20,6 +20,7 @@ from operator import add, lt, sub
 from typing import Literal
 
 from analysis.counting import native_histogram
+from analysis.counting.change import Left
 from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
 from analysis.counting.native_histogram import Grid
 from analysis.fast_replace import replace
@@ -76,8 +77,9 @@ class Cursor:
     Nothing is counted until stable has reported once (`started`): that answer is the baseline, and
     `began` is its newest sample's time. A series that first appears after it is new. Only `belief`
     uses `pace`, the highest rate, in units per second, that one series was believed to have served
-    at, `doubted`: until when a series that fell or leapt is remembered for it, and `held`: the
-    series whose last sample was lower by a unit or so than the count that stands.
+    at, `doubted`: until when a series that fell or leapt is remembered for it, `held`: the
+    series whose last sample was lower by a unit or so than the count that stands, and `left`: what
+    those that are doubted for a fall had counted before it.
     """
 
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Cursor:
     pace: float = 0.0
     doubted: Mapping[tuple[Arm, str], float] = field(default_factory=dict)
     held: frozenset[tuple[Arm, str]] = frozenset()
+    left: Mapping[tuple[Arm, str], Left] = field(default_factory=dict)
 
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest sample; None if it has none."""
@@ -167,7 +170,7 @@ def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Seq
     if cursor.grid and grid != cursor.grid:
         at = partial(native_histogram.on_grid, cursor.grid.exponents, wanted=grid.exponents)
         last = {key: (time, at([values])[0]) for key, (time, values) in cursor.last.items()}
-        cursor = replace(cursor, last=last, edges=grid.edges)
+        cursor = replace(cursor, last=last, edges=grid.edges, left={})
     return replace(cursor, grid=grid), [_put_on_grid(entry, grid) for entry in sampled]
 
 

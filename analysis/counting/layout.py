@@ -30,7 +30,7 @@ def on_common_edges(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, S
     if len(common) < 2:
         raise EvidenceError(f"{DIFFER}, no edge is in all of them")
     last = {key: _pick(sample, cursor.edges, common) for key, sample in cursor.last.items()}
-    return replace(cursor, last=last, edges=common), [on_edges(s, common) for s in series]
+    return replace(cursor, last=last, edges=common, left={}), [on_edges(s, common) for s in series]
 
 
 def on_edges(series: Series, wanted: tuple[float, ...]) -> Series:

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import accumulate, pairwise
 from operator import ge
 
-from analysis.counting.change import classify, is_leap, may_follow_restart
+from analysis.counting.change import FEW, Left, classify, is_leap, may_follow_restart
 from analysis.counting.cursor import Key, Series
 
 Units = tuple[int, ...]
@@ -92,13 +92,26 @@ class Siblings:
 
     `doubts` are the gaps in which one of them fell as no restart explains, `dips` the times between
     such a fall and the sample in which it was made good, with the series that fell, and `levels`
-    the counts of each by time. `pace` is in units per second.
+    the counts of each by time. `left` has of each fall to where a restart may have left a series
+    what it stood at before, with its counts by time. `pace` is in units per second.
     """
 
     doubts: tuple[tuple[float, float], ...] = ()
     dips: tuple[tuple[float, float, Key], ...] = ()
     levels: tuple[Mapping[float, Units], ...] = ()
+    left: tuple[tuple[Left, Mapping[float, Units]], ...] = ()
     pace: float = 0.0
+
+    def are_back(self, fell_at: float, at: float) -> bool:
+        """Return whether all that fell at a time are where they had been.
+
+        No restart leaves them so. Of few units hardly any can count too much, and any process may
+        have served them again.
+        """
+        fallen = [(left, levels) for left, levels in self.left if left.at == fell_at]
+        return any(left.depth > FEW for left, _ in fallen) and all(
+            at in levels and all(map(ge, levels[at], left.level)) for left, levels in fallen
+        )
 
     def doubt(self, start: float, end: float) -> bool:
         """Return whether another process may have answered at the end of a gap."""
@@ -135,29 +148,38 @@ class Company:
     _by_target: Mapping[str, Siblings] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lines: Sequence[SeriesPoints], pace: float) -> Company:
-        """Judge the lines of a look by the pace so far, in units per second."""
-        if all(line.only_rises for line in lines):
+    def of(
+        cls, lines: Sequence[SeriesPoints], pace: float, left: Mapping[Key, Left] | None = None
+    ) -> Company:
+        """Judge the lines of a look by the pace so far, in units per second.
+
+        `left` has what those that fell lately stood at.
+        """
+        if not left and all(line.only_rises for line in lines):
             return cls()
         targets: dict[str, list[SeriesPoints]] = defaultdict(list)
         for line in lines:
             if line.series.process:
                 targets[line.series.process].append(line)
-        return cls({target: _judge(group, pace) for target, group in targets.items()})
+        before = left or {}
+        return cls({target: _judge(group, pace, before) for target, group in targets.items()})
 
     def find(self, line: SeriesPoints) -> Siblings:
         """Return the siblings of a series, itself among them."""
         return self._by_target.get(line.series.process, ALONE)
 
 
-def _judge(lines: Sequence[SeriesPoints], pace: float) -> Siblings:
+def _judge(lines: Sequence[SeriesPoints], pace: float, before: Mapping[Key, Left]) -> Siblings:
     doubts: list[tuple[float, float]] = []
     dips: list[tuple[float, float, Key]] = []
-    for line in lines:
-        if not line.only_rises:
-            _list_doubts(line, line.limit(pace), doubts, dips)
+    left: list[tuple[Left, Mapping[float, Units]]] = []
     levels = [dict([*([line.last] if line.last else ()), *line.points]) for line in lines]
-    return Siblings(tuple(doubts), tuple(dips), tuple(levels), pace)
+    for line, own in zip(lines, levels, strict=True):
+        falls_to = [before[line.key]] if line.key in before else []
+        if not line.only_rises:
+            falls_to += _list_doubts(line, line.limit(pace), doubts, dips)
+        left += [(entry, own) for entry in falls_to]
+    return Siblings(tuple(doubts), tuple(dips), tuple(levels), tuple(left), pace)
 
 
 def _goes_on(before: Units, after: Units, seconds: float, pace: float) -> bool:
@@ -175,8 +197,12 @@ def _list_doubts(
     pace: float,
     doubts: list[tuple[float, float]],
     dips: list[tuple[float, float, Key]],
-) -> None:
-    """Add the gaps in which a series fell as no restart explains, and until when, if made good."""
+) -> list[Left]:
+    """Add the gaps in which a series fell as no restart explains, and until when, if made good.
+
+    Return what it had counted before each other fall.
+    """
+    left: list[Left] = []
     points = [*([line.last] if line.last else ()), *line.points]
     (start, mark), index = points[0], 1
     while index < len(points):
@@ -188,9 +214,12 @@ def _list_doubts(
             if back is not None:
                 dips.append((start, points[back][0], line.key))
                 index, (end, units) = back, points[back]
+        if change == "reset":
+            left.append(Left(end, tuple(mark), sum(units)))
         if change != "jitter":
             mark = units
         start, index = end, index + 1
+    return left
 
 
 def find_back(points: Sequence[Point], index: int, mark: Sequence[int], pace: float) -> int | None:

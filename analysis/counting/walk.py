@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from operator import add, ge, sub
 
-from analysis.counting.change import SETTLED, Change, classify, is_leap, may_follow_restart
+from analysis.counting.change import (
+    AT_ONCE,
+    SETTLED,
+    Change,
+    Left,
+    classify,
+    is_leap,
+    may_follow_restart,
+)
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Sample
 from analysis.counting.origin import Origin
@@ -29,7 +37,6 @@ AGAIN = 4
 
 SEVERAL = "several processes seem to answer at one address"
 _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
-_AT_ONCE = 0.5  # share of a fall that is made good in one gap: another process answered meanwhile
 
 
 @dataclass
@@ -37,7 +44,8 @@ class Walk:
     """The state of a walk: where it stands, and what it has counted.
 
     `pace` is in units per second, `remembered` the unix time until which an earlier doubt is, and
-    `is_held` tells that the last sample is lower by a unit or so than where the walk stands.
+    `is_held` tells that the last sample is lower by a unit or so than where the walk stands. `left`
+    is what it stood at before a fall that counted and that nothing explains.
     """
 
     origin: Origin
@@ -45,6 +53,7 @@ class Walk:
     remembered: float | None = None
     is_held: bool = False
     siblings: Siblings = ALONE
+    left: Left | None = None
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -110,6 +119,9 @@ class Walk:
             self.words.append(f"{self.origin.name} came back, and another series ended")
             self._at, self._mark, self.is_held = at, units, False
             return index + 1
+        if (left := self._find_back(at, units)) is not None:
+            self._go_back(left, at, units)
+            return index + 1
         if not all(map(ge, units, self._mark)):
             self._end_run()  # what comes after a fall is judged by the pace before it
         change = self._classify(at, units)
@@ -155,15 +167,37 @@ class Walk:
                     break
             else:
                 raise EvidenceError(f"{text}: the scrapes after it tell whether it began again")
+        if not self._has_start:
+            self.left = Left(at, self._mark, sum(units))
         self._begin_again(at, units)
         return index + 1
+
+    def _find_back(self, at: float, units: Units) -> Left | None:
+        """Return the fall that counted, if it is made good with all that fell beside it."""
+        if self.remembered is None or at > self.remembered:
+            self.left = None
+        left = self.left
+        if left is None or not left.is_made_good(self._mark, units):
+            return None
+        return left if self.siblings.are_back(left.at, at) else None
+
+    def _go_back(self, left: Left, at: float, units: Units) -> None:
+        """Go on from before a fall: another process had answered."""
+        self._end_run()
+        self._is_doubted_again(at)
+        self.words.append(f"{self.origin.name} fell to {left.low:,}, and back")
+        self.left, self._mark, self.is_held = None, left.level, False
+        if may_follow_restart(sum(units) - sum(left.level), at - self._at, self.pace):
+            self._rise(at, units)
+        else:
+            self._at, self._mark = at, units
 
     def _is_back_at_once(self, points: Sequence[Point], index: int, later: int) -> bool:
         """Whether a fall at `index` is made good at `later`, and most of it in one gap."""
         (_, low), (_, before), (_, after) = points[index], points[later - 1], points[later]
         if not all(map(ge, after, self._mark)):
             return False
-        return sum(after) - sum(before) >= _AT_ONCE * (sum(self._mark) - sum(low))
+        return sum(after) - sum(before) >= AT_ONCE * (sum(self._mark) - sum(low))
 
     def _doubt_again(self, points: Sequence[Point], index: int) -> int:
         """Take a second fall for another process that answers."""

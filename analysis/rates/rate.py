@@ -14,7 +14,7 @@ from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.fast_replace import replace
-from analysis.rates import late_starts, limit, ratio_test, robust_test
+from analysis.rates import collapse, late_starts, limit, ratio_test, robust_test
 from analysis.rates.late_starts import LateStarts
 from analysis.rates.risk_difference import Contrast, Units, compared, informed
 
@@ -34,12 +34,14 @@ _NOTHING = (0.0,) * ratio_test.POINTS.size
 class RateMargin:
     """The canary may have p_canary <= ratio * p_stable + absolute; ratio >= 1, absolute a share.
 
-    `dispersion`: how stable's pods differ; None assumes independent requests.
+    `dispersion`: how stable's pods differ; None assumes independent requests, and then
+    `watches_collapse` adds a `collapse` watch, which older journals have not.
     """
 
     ratio: float
     absolute: float
     dispersion: Dispersion | None = None
+    watches_collapse: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,15 @@ class RateCapital:
     """Log-capital of a rate so far; `past` is stable's counts before the first counted look.
 
     `harm` bets if the rule has no dispersion, with `late` starts if it has a calm one, and `robust`
-    (see `robust_test.RobustState`) under any other. `baseline_rate` is then a moving average of
-    stable's bad share, which determines the weight of a look's evidence of safety.
+    (see `robust_test.RobustState`) under any other. `collapsed` is the watch of a rule without one.
+    `baseline_rate` is for the robust test a moving average of stable's bad share, which determines
+    the weight of a look's evidence of safety.
     """
 
     harm: tuple[float, ...] = _NOTHING
     robust: tuple[float, ...] = ()
     late: LateStarts = field(default_factory=LateStarts)
+    collapsed: LateStarts = field(default_factory=LateStarts)
     crash: tuple[float, ...] = _NOTHING
     contrast: Contrast = field(default_factory=Contrast)
     past: tuple[int, int] = (0, 0)
@@ -76,7 +80,9 @@ def watch(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapit
     margin = rule.ratio, max(CRASH, rule.absolute)
     return replace(
         learn(capital, evidence),
-        crash=_bet(capital.crash, units, *margin, look_weight=_weigh_crash(rule, units)),
+        crash=ratio_test.bet(
+            capital.crash, units[:4], *margin, look_weight=_weigh_crash(rule, units)
+        ),
     )
 
 
@@ -84,9 +90,10 @@ def update(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapi
     """Run a counted look; nothing is bet if the rule's dispersion allows no valid test."""
     if rule.dispersion is None:
         units = _read_units(evidence)
-        harm = _bet(capital.harm, units, rule.ratio, rule.absolute)
+        harm = ratio_test.bet(capital.harm, units[:4], rule.ratio, rule.absolute)
+        collapsed = collapse.add(capital.collapsed, units[:4], rule.ratio, rule.absolute)
         contrast = compared(_prepare_contrast(rule, capital), _doubt_canary(evidence), rule.ratio)
-        return replace(capital, harm=harm, contrast=contrast)
+        return replace(capital, harm=harm, collapsed=collapsed, contrast=contrast)
     if rule.dispersion.problem:
         return capital
     if rule.dispersion.is_calm:
@@ -107,7 +114,10 @@ def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
         lasting = float(tempering.noise(rule.dispersion).lasting_of_arms)
         return mean / (1 + late.information * lasting), crash
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
-    if rule.dispersion is None or not capital.robust:
+    if rule.dispersion is None:
+        watched = collapse.log_harm(harm, capital.collapsed) if rule.watches_collapse else harm
+        return watched, crash
+    if not capital.robust:
         return harm, crash
     return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
 
@@ -232,17 +242,3 @@ def _weigh_crash(rule: RateMargin, units: Units) -> float:
     odds = rule.ratio * units.e_c / max(units.e_s, 1)
     noise = tempering.noise(rule.dispersion)
     return 1 / float(tempering.inflation(noise, units.x_c + units.x_s, odds / (1 + odds)))
-
-
-def _bet(
-    logs: tuple[float, ...], units: Units, ratio: float, absolute: float, look_weight: float = 1.0
-) -> tuple[float, ...]:
-    """Add one look to the ratio test's log-capital, if both arms have exposures."""
-    e_c, e_s, x_c, x_s, _ = units
-    if not e_c or not e_s:
-        return logs
-    return tuple(
-        (
-            logs + look_weight * ratio_test.gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
-        ).tolist()
-    )

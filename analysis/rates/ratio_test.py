@@ -77,6 +77,25 @@ def gain(
     return x_c * np.log1p(stake) - x_s * np.log1p(stake_stable) - absolute * e_c * stake
 
 
+def bet(
+    logs: tuple[float, ...],
+    counts: tuple[int, int, int, int],
+    ratio: float,
+    absolute: float,
+    look_weight: float = 1.0,
+) -> tuple[float, ...]:
+    """Add a look's e_c, e_s, x_c and x_s to log-capital, if both arms have exposures.
+
+    Derived here: it is `increment` of one look, times a weight of at most 1, with which it remains
+    a test supermartingale (Jensen).
+    """
+    e_c, e_s, x_c, x_s = counts
+    if not e_c or not e_s:
+        return logs
+    gained = gain(e_c, e_s, x_c, x_s, ratio=ratio, absolute=absolute)
+    return tuple((logs + look_weight * gained).tolist())
+
+
 def log_harm(logs: ArrayLike) -> Array:
     """Compute the log of the e-process: (..., 6) -> (...); roll back at log(1/alpha).
 

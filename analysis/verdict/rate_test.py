@@ -74,7 +74,9 @@ class RateTest:
 
     def without_harm_bets(self) -> RateTest:
         """Reset the bets on harm, but retain what was learnt of stable."""
-        return replace(self, capital=replace(self.capital, harm=RateCapital().harm))
+        fresh = RateCapital()
+        bets = replace(self.capital, harm=fresh.harm, collapsed=fresh.collapsed)
+        return replace(self, capital=bets)
 
     def with_dispersion(self, dispersion: Dispersion) -> RateTest:
         """Temper all further evidence by the pods' dispersion."""

@@ -85,7 +85,7 @@ BRIEF = 20
 
 def likelihood(streams: Streams, past: Past) -> Trace:  # noqa: ARG001  # an Engine
     """Run the ratio test as `analysis.verdict.guardrail` does for independent requests."""
-    log = harm(streams.arms())
+    log = paths.collapse_logs(harm(streams.arms()), _counts(streams))
     return Trace(log, np.zeros(len(log), dtype=bool))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.dispersion import tempering
 from analysis.dispersion.estimate import Dispersion
 from analysis.dispersion.tempering import Noise
-from analysis.rates import excess_bound, late_starts, ratio_test, robust_test
+from analysis.rates import collapse, excess_bound, late_starts, ratio_test, robust_test
 from analysis.rates.late_starts import LATE_SHARE
 from analysis.rates.robust_test import ArmCounts
 
@@ -103,6 +103,22 @@ def _calm_logs(
         mean = np.logaddexp(first + np.log1p(-LATE_SHARE), later)
         logs.append(mean / (1 + information * lasting))
     return np.array(logs).T
+
+
+def collapse_logs(harm: Array, counts: ArmCounts, *, ratio: float = 1.0) -> Array:
+    """Add the collapse watch to logs of harm, as `collapse.log_harm` does: (rollouts, looks)."""
+    gains = ratio_test.increment(*counts, ratio=ratio, absolute=collapse.MARGIN)
+    e_c, e_s = np.asarray(counts.e_c), np.asarray(counts.e_s)
+    sums, waiting = np.full(gains[:, 0].shape, late_starts.NONE), np.zeros(len(gains))
+    logs = []
+    for look in range(gains.shape[1]):
+        both = (e_c[:, look] > 0) & (e_s[:, look] > 0)
+        begun = late_starts.begin(sums, waiting[:, None]) + gains[:, look]
+        sums = np.where(both[:, None], begun, sums)
+        waiting = waiting + both * late_starts.LOG_REMAINING
+        logs.append(np.logaddexp(ratio_test.log_harm(sums), waiting))
+    watched = np.array(logs).T + np.log(collapse.SHARE)
+    return np.asarray(np.logaddexp(harm + np.log1p(-collapse.SHARE), watched))
 
 
 def below(

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": CommandEntry(
         "rollout.cli.run.demo:demo", "See it work on this machine: one good and one bad rollout."
     ),
+    "init": CommandEntry("rollout.cli.author.init:init", "Draft a plan for a running service."),
     "check": CommandEntry(
         "rollout.cli.author.check:check", "Find every mistake in plans; change nothing."
     ),
@@ -65,6 +66,9 @@ COMMANDS = {
         "rollout.cli.inspect.serve:serve", "Show rollouts and decisions as a web page."
     ),
     "site": CommandEntry("rollout.cli.inspect.serve:site", "Write the web page as files."),
+    "diff": CommandEntry(
+        "rollout.cli.inspect.diff:diff", "Say what differs between two plans, of rollouts or files."
+    ),
     "verdict": CommandEntry(
         "rollout.cli.inspect.verdict:verdict", "Say whether a pipeline may go on: go, wait or stop."
     ),
@@ -80,6 +84,9 @@ COMMANDS = {
     ),
     "checkpoint": CommandEntry(
         "rollout.cli.inspect.verify:checkpoint", "Sign a journal's entries, to be verified later."
+    ),
+    "export": CommandEntry(
+        "rollout.cli.inspect.export:export", "Seal a range of a journal, or prove one entry."
     ),
     "pause": CommandEntry(
         "rollout.cli.act.command:pause", "Hold the weight of a rollout; harm still rolls back."

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis import sample_ratio
 from analysis.counting.cursor import Arm
 from analysis.fast_replace import replace
@@ -23,6 +25,7 @@ from rollout.backoff import backoff
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.following import begin_again, begin_following, find_end
 from rollout.decide.evidence.update import apply_observation
+from rollout.decide.record.base import describe_first
 from rollout.decide.record.facts import (
     Decided,
     Fact,
@@ -80,7 +83,8 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
             return begin_rollout(fact)
         return _note_blindness(_apply(state, fact, seq), fact)
     except Exception as error:
-        problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: {error}"
+        problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: "
+        problem += describe_first(error) if isinstance(error, ValidationError) else str(error)
         raise ReplayError(problem) from error
 
 
@@ -168,6 +172,8 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
         state = replace(state, resumed_at=state.clock, resumed_wall=fact.at)
     # Every decision answers the command that was open, so the command is done with.
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
+    if fact.controller is not None:
+        state = replace(state, controller=fact.controller)
     if fact.action != "hold":
         state = replace(state, reverts=0)
     match fact.action:
@@ -261,10 +267,10 @@ def _apply_confirmed(state: RolloutState, fact: Confirmed, _seq: int) -> Rollout
     keeps_drift = not delivery.has_to_write or state.plan.spec.on_drift == "adopt"
     return replace(
         state,
-        delivery=delivery.confirm(fact.at, state.clock),
+        delivery=delivery.confirm(state.at_server(fact.at), state.clock),
         **_end_delivery(state, fact),
         is_unreached=fact.unreachable,
-        mirrored_until=fact.at if mirroring_ended else state.mirrored_until,
+        mirrored_until=state.at_server(fact.at) if mirroring_ended else state.mirrored_until,
         policy_drift=state.policy_drift if keeps_drift else fact.left,
         steady_at=None,
     )
@@ -370,7 +376,7 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
         state,
         drift_writer=fact.writer,
         is_mark_gone=fact.unmarked,
-        delivery=state.delivery.drift(fact.seen, fact.at, state.clock),
+        delivery=state.delivery.drift(fact.seen, state.at_server(fact.at), state.clock),
         # A retreat whose split is another now is not followed any more.
         following=state.following if state.is_following or not is_moved else None,
         drifted=True,

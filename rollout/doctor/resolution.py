@@ -154,7 +154,7 @@ def _propose_cure(guardrail: Guardrail, resolution: Resolution, wanted: str) -> 
 
 def _read(guardrail: Guardrail, raw: RawPart) -> Resolution | None:
     """Return what can be told of classic buckets. Raises EvidenceError, and ValueError."""
-    rule = test_of(guardrail).tolerance
+    rule = test_of(guardrail, watches_collapse=False).tolerance
     classic = [entry for entry in raw.series if entry.edges and entry.schema is None]
     if rule is None or not classic:
         return None

@@ -15,8 +15,9 @@ from rollout.doctor.probe.missing import (
     explain_missing_version,
     explain_summary,
 )
+from rollout.doctor.probe.outcomes import describe_values, explain_unmatched
 from rollout.doctor.probe.wording import build_matchers, show_selector
-from rollout.errors import ObserveError
+from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.selectors.promql import format_matchers, format_selector, spell_label
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
@@ -27,6 +28,7 @@ from rollout.plan.model.prometheus import PrometheusServer
 _LEAST_PODS = 2  # a difference between pods needs two of them
 _NAME_VERSION = "set `labels: {version: ...}` to the label with the version"
 _BOTH = "give each version pods of its own, with its own version label"
+_ARM = "nothing to do if the canary brings it; else mend `labels: {arms: {canary: ...}}`"
 _PODS = "add it in the scrape configuration, or name the pods' label in spec.pods.label"
 
 SKEW = 5.0  # seconds by which the two clocks may differ without a warning
@@ -56,7 +58,15 @@ def of_plan(plan: Plan, query: Query) -> Iterator[Finding]:
         try:
             yield _check_guardrail(subject, plan, guardrail, query)
         except ObserveError as error:
-            yield Finding("series", subject, "fail", str(error), "see the finding on Prometheus")
+            yield Finding("series", subject, "fail", str(error), _choose_cure(error, guardrail))
+
+
+def _choose_cure(error: ObserveError, guardrail: Guardrail) -> str:
+    metric = guardrail.metric
+    names = (*metric.names, *metric.labels, metric.version, metric.service)
+    if isinstance(error, QueryRefusedError) and any("." in name for name in names):
+        return "names with dots need Prometheus 3: name series and labels as this one has them"
+    return error.cure or "see the finding on Prometheus"
 
 
 def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Query) -> Finding:
@@ -67,13 +77,7 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     """
     spec, source, metric = plan.spec, source_of(plan, guardrail), guardrail.metric
     pods = [spec.declared_pods.label] if spec.declared_pods else []
-    arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
-    labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
-    service_series = format_selector(source.names, build_matchers(source, spec.service))
-    groups = query(
-        source.server,
-        f"count by ({','.join((*map(spell_label, labels), '__name__'))}) ({service_series})",
-    )
+    groups = _group_series(plan, guardrail, source, query)
     if problem := _find_problem(plan, guardrail, source, groups, query):
         return Finding("series", subject, "fail", *problem)
     stable, canary = spec.stable.version, spec.canary.version
@@ -83,18 +87,51 @@ def _check_guardrail(subject: str, plan: Plan, guardrail: Guardrail, query: Quer
     dialect = describe_dialect(guardrail.template or "", source.names, ask)
     remark = f"{_describe_native(source, groups)}{dialect}{_describe_unseen(metric, groups)}"
     if not _select_arm(source, CANARY, groups, canary):
+        if label := _find_unseen_label(source, groups):
+            message = f"no series has the label {label} of the canary's selector"
+            return Finding("series", subject, "warn", message, _ARM)
         message = f"{stable} has series; {canary} has none yet, as usual before its first request"
         return Finding("series", subject, "ok", f"{message}{remark}")
     return Finding("series", subject, "ok", f"{stable} and {canary} have series{remark}")
+
+
+def find_unreadable(plan: Plan, guardrail: Guardrail, query: Query) -> str:
+    """Return why nothing could be counted of series that are there; empty where it could.
+
+    That stable has none yet is no reason. Raises ObserveError where nobody answers.
+    """
+    source = source_of(plan, guardrail)
+    groups = _group_series(plan, guardrail, source, query)
+    words = _find_misread(plan, guardrail, source, groups, query) if groups else None
+    return words[0] if words else ""
+
+
+def _group_series(plan: Plan, guardrail: Guardrail, source: Source, query: Query) -> Vector:
+    """Return the service's series, grouped by every label that the plan relies on."""
+    metric, declared = guardrail.metric, plan.spec.declared_pods
+    arms = [matcher.label for arm in source.arms for matcher in arm] or [source.version]
+    pods = [declared.label] if declared else []
+    labels = tuple(dict.fromkeys([*arms, *metric.labels, *pods]))
+    selector = format_selector(source.names, build_matchers(source, plan.spec.service))
+    text = f"count by ({','.join((*map(spell_label, labels), '__name__'))}) ({selector})"
+    return query(source.server, text)
 
 
 def _find_problem(
     plan: Plan, guardrail: Guardrail, source: Source, groups: Vector, query: Query
 ) -> tuple[str, str] | None:
     """Return why nothing could be counted of the grouped series, and the cure."""
-    service = plan.spec.service
     if not groups:
-        return explain_missing_series(guardrail, source, service, query)
+        return explain_missing_series(guardrail, source, plan.spec.service, query)
+    misread = _find_misread(plan, guardrail, source, groups, query)
+    return misread or _find_missing_arm(plan, guardrail, source, groups, query)
+
+
+def _find_misread(
+    plan: Plan, guardrail: Guardrail, source: Source, groups: Vector, query: Query
+) -> tuple[str, str] | None:
+    """Return what the plan relies on and the series have not, and the cure."""
+    service = plan.spec.service
     if words := explain_summary(guardrail, source, query):
         return words
     pods = [plan.spec.declared_pods.label] if plan.spec.declared_pods else []
@@ -102,7 +139,9 @@ def _find_problem(
         message, cure, label = missing
         hint = explain_missing_label(source, service, label, query) if label else ""
         return message, f"{cure}{hint}"
-    return _find_missing_arm(plan, guardrail, source, groups, query)
+    return explain_unmatched(
+        guardrail.metric, [labels for labels, _ in groups], partial(query, source.server)
+    )
 
 
 def _find_missing(
@@ -154,6 +193,13 @@ def _select_arm(source: Source, arm: str, groups: Vector, version: str) -> list[
     return [labels for labels, _ in groups if source.find_version(labels)[1] == name]
 
 
+def _find_unseen_label(source: Source, groups: Vector) -> str:
+    """Return a label of the canary's selector that no series has; empty without one."""
+    matchers = source.arms[1] if source.arms else ()
+    labels = (m.label for m in matchers if not m.operator.startswith("!"))
+    return next((name for name in labels if not any(own.get(name) for own, _ in groups)), "")
+
+
 def _describe_unseen(metric: DeclaredMetric, groups: Vector) -> str:
     """Return a note on what tells bad units and nobody has, which may be right or misspelt."""
     if metric.kind != "rate":
@@ -165,7 +211,10 @@ def _describe_unseen(metric: DeclaredMetric, groups: Vector) -> str:
     else:
         is_there = any(metric.counts_bad(labels) for labels, _ in groups)
         what = "" if is_there else f"what `bad` selects of {metric.bad[0].series}"
-    return f"; no series has {what} now: it is read once a bad unit brings it" if what else ""
+    if what:
+        return f"; no series has {what} now: it is read once a bad unit brings it"
+    values = "; ".join(describe_values(metric, [labels for labels, _ in groups]))
+    return f"; nothing that `bad` selects is there now: {values}" if values else ""
 
 
 def _check_pods(

@@ -6,14 +6,17 @@ journal, a finding names the values of labels: they say where to look.
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from analysis.counting.cursor import Arm, Cursor
+from analysis.counting.cursor import Cursor
 from analysis.counting.layout import DIFFER
 from analysis.counting.walk import SEVERAL
-from rollout.decide.evidence.unlabelled import describe_unlabelled, is_blinding
-from rollout.decide.state.guardrail import UnlabelledUnits
+from rollout.decide.evidence.unlabelled import (
+    count_standing,
+    describe_unlabelled,
+    is_blinding,
+)
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets
@@ -51,12 +54,19 @@ _START = (
 )
 _LAYOUTS = "give both versions the same buckets, or wait until only one layout is exported"
 _CURES = {
+    "selectors of both versions": "make the two selectors of `arms` exclude each other",
     "both versions return": "set `labels: {version: ...}` to the label that tells them apart",
     DIFFER: _LAYOUTS,
     " ends at ": "judge at an edge that both versions have, or export a bucket that ends there",
     " is new": _START,
     " fell ": _ONE_PROCESS,
     " keeps jumping": _ONE_PROCESS,
+    "not a whole number": (
+        "name a counter of units: of what comes in fractions, such as money, make a `ratio` with "
+        "a `step`, or a smaller one"
+    ),
+    "more units are bad": "`bad` must count a part of what `total` counts, at the same targets",
+    "it is no histogram": "declare it as a `counter`, or name the histogram",
     "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
 }
 _OTHERWISE = "see docs/metrics.md for what the series must look like"
@@ -67,15 +77,45 @@ def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
     past = min(LONGEST / 2, max(_LEAST, _SCRAPES * plan.spec.prometheus.scrape))
     guardrails = {guardrail.name: guardrail for guardrail in plan.spec.guardrails}
     try:
-        for result in survey(plan, read, now, past):
+        for result, own_past in _look_back(plan, read, now, past):
             guardrail = guardrails[result.guardrail]
             subject = f"{plan.name}/{guardrail.name}"
-            for level, message, fix in read_today(plan, guardrail, result, now, past):
+            for level, message, fix in read_today(plan, guardrail, result, now, own_past):
                 yield Finding("reading", subject, level, message, fix)
-            yield from _check(plan, guardrail, result, past)
+            yield from _check(plan, guardrail, result, own_past)
     except ObserveError as error:
-        fix = "see the finding on Prometheus"
+        fix = error.cure or "see the finding on Prometheus"
         yield Finding("series", plan.name, "warn", f"its samples cannot be read: {error}", fix)
+
+
+def _look_back(plan: Plan, read: Read, now: float, past: float) -> Iterator[tuple[Survey, float]]:
+    """Yield each guardrail's survey, with the seconds that it looks back.
+
+    Where stable's series are younger they are looked at from their begin on, or nothing could be
+    counted of them yet.
+    """
+    surveys = [*survey(plan, read, now, past)]
+    begins = {result.guardrail: _find_begin(result) for result in surveys}
+    young = {name: begin for name, begin in begins.items() if now - past < begin < now}
+    again: dict[str, Survey] = {}
+    age = now - max(young.values(), default=now)
+    if young:
+        own = [guardrail for guardrail in plan.spec.guardrails if guardrail.name in young]
+        spec = plan.spec.model_copy(update={"guardrails": own})
+        narrowed = plan.model_copy(update={"spec": spec})
+        again = {result.guardrail: result for result in survey(narrowed, read, now, age)}
+    for result in surveys:
+        if result.guardrail in again:
+            yield again[result.guardrail], age
+        else:
+            yield result, past
+
+
+def _find_begin(result: Survey) -> float:
+    """Return when stable's first sample is; infinite where no later one can be counted from it."""
+    series = result.raw.series if result.raw else ()
+    times = {at for entry in series if entry.arm == "stable" for at, _ in entry.samples}
+    return min(times) if len(times) > 1 else math.inf
 
 
 def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Iterator[Finding]:
@@ -120,16 +160,7 @@ def _choose_cure(text: str) -> str:
 
 def _describe_unlabelled(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str, str]]:
     """Tell of units whose outcome nobody can tell, as a rollout would that began with them."""
-    units: Counter[tuple[Arm, bool]] = Counter()
-    for entry in raw.series:
-        if entry.total and not entry.edges:
-            newest = int(entry.samples[-1][1][0])
-            units[entry.arm, False] += newest
-            units[entry.arm, True] += newest * entry.unlabelled
-    arms: tuple[Arm, ...] = ("canary", "stable")
-    unlabelled = UnlabelledUnits(
-        *(units[arm, is_bare] for is_bare in (True, False) for arm in arms)
-    )
+    unlabelled = count_standing(raw.series)
     if unlabelled.canary or unlabelled.stable:
         level: Level = "fail" if is_blinding(unlabelled) else "warn"
         yield level, describe_unlabelled(unlabelled, guardrail.metric), _LABEL

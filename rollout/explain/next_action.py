@@ -150,4 +150,5 @@ def _compute_wait(rollout_view: View) -> float:
     if not state.wanted.canary or state.steady_at is None:
         return 0.0
     baked_at = state.steady_at + state.plan.spec.ramp.bake
-    return max(baked_at - now, (state.warm_at or 0.0) - rollout_view.now)
+    warm_in = (state.warm_at or 0.0) - state.at_server(rollout_view.now)
+    return max(baked_at - now, warm_in)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ def hold(journal: Path) -> Iterator[None]:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise JournalError(f"the lock {path} cannot be opened: {reason}") from error
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise JournalError(f"the lock {path} cannot be opened: it is no file")
         if not _acquire(handle):
             other = _read_pid(handle) or "unknown"
             raise JournalBusyError(f"another controller (pid {other}) uses this journal: {journal}")
@@ -59,7 +62,9 @@ def hold(journal: Path) -> Iterator[None]:
 def holder(journal: Path) -> int | None:
     """The process id of the lock's holder (0: not recorded), or None when the lock is free."""
     try:
-        handle = os.open(lock_file(journal), os.O_RDONLY | os.O_NOFOLLOW)
+        # A pipe in its place would be waited for without end.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        handle = os.open(lock_file(journal), flags)
     except OSError:
         return None
     try:

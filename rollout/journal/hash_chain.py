@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from rollout.decide.record.base import describe_first
 from rollout.decide.record.facts import FACT, Fact
 from rollout.errors import FactError, JournalError, JournalMovedError
 from rollout.ports import Entry
@@ -183,9 +184,7 @@ def parse(row: Row) -> Entry:
     try:
         fact = FACT.validate_json(row.text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
         raise JournalError(
-            f"entry {row.seq} holds a fact this version cannot read: {where}: {first['msg']}"
+            f"entry {row.seq} holds a fact this version cannot read: {describe_first(error)}"
         ) from error
     return Entry(row.seq, fact, row.previous, row.hash)

@@ -39,9 +39,14 @@ def export(rows: Iterable[Row], path: Path) -> None:
     A link in its place, wherever it leads, is a file that exists already. Raises InputError when
     that fails.
     """
-    if path.suffix != RECORDING:
-        raise InputError(f"{path}: the name of an export ends in {RECORDING}")
-    text = "".join(f"{line}\n" for line in to_lines(rows))
+    write_lines(to_lines(rows), path)
+
+
+def write_lines(lines: Iterable[str], path: Path, suffix: str = RECORDING) -> None:
+    """Write lines to a new file, as `export` does. Raises InputError when that fails."""
+    if path.suffix != suffix:
+        raise InputError(f"{path}: the name of an export ends in {suffix}")
+    text = "".join(f"{line}\n" for line in lines)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -58,10 +63,15 @@ def from_lines(lines: Iterable[str]) -> list[Row]:
     A fact's text is first brought back to its canonical form, so a tool that only changed spaces
     or the order of keys does no harm. Raises JournalError naming the line or the entry.
     """
-    numbered = enumerate(lines, start=1)
-    rows = [_parse_line(number, line) for number, line in numbered if line.strip()]
+    rows = parse_lines(lines)
     verify(rows)
     return rows
+
+
+def parse_lines(lines: Iterable[str]) -> list[Row]:
+    """Read the rows of a recording's lines without checking their chain. Raises JournalError."""
+    numbered = enumerate(lines, start=1)
+    return [_parse_line(number, line) for number, line in numbered if line.strip()]
 
 
 def _parse_line(number: int, line: str) -> Row:
@@ -72,6 +82,8 @@ def _parse_line(number: int, line: str) -> Row:
         )
     except (ValueError, RecursionError) as error:
         raise JournalError(f"line {number} is not a journal entry: {error}") from error
+    if isinstance(members, dict) and "segment" in members:
+        raise JournalError("this is a sealed segment, no whole journal: surefoot verify reads it")
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
         raise JournalError(
             f"line {number} is not a journal entry: it needs seq, previous, hash and fact"
@@ -135,13 +147,15 @@ class LinesJournal:
             return MemoryJournal(self._load_rows())
 
     def _load_rows(self) -> list[Row]:
+        if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
+            raise JournalError(f"{self._path} cannot be read: it is no file")
         try:
             with self._path.open(encoding="utf-8", newline="\n") as lines:
                 rows = from_lines(lines)
         except (OSError, UnicodeDecodeError) as error:
             raise JournalError(f"{self._path} cannot be read: {error}") from error
         after = self._known.newest.seq
-        self._known.check_kept(after, rows[after - 1] if after <= len(rows) else None)
+        self._known.check_kept(after, rows[after - 1] if 0 < after <= len(rows) else None)
         if rows:
             self._known.note(rows[-1])
         return rows

@@ -3,62 +3,35 @@
 from __future__ import annotations
 
 import html
-import os
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from pydantic_core import from_json
-from requests.utils import get_environ_proxies, get_netrc_auth
-from urllib3.exceptions import HTTPError
+from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import parse_url
 
 from rollout.answers.http import Limits, UnledSession, read_body
-from rollout.errors import ObserveError
-from rollout.observe.access.address import split_parameters
+from rollout.errors import ObserveError, QueryRefusedError
+from rollout.observe.access.address import is_loopback, split_parameters
+from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
+from rollout.observe.access.refusals import choose_reason, choose_trust
 from rollout.plan.reading.positions import shown
 from rollout.redact import redact
 
 LIMITS = Limits(times=2.0, most=256 * 2**20)
 """Of one answer: 44,000 series with the samples of an hour have as many bytes."""
 
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-# As Python, OpenSSL, curl and Go have them; the first that is set.
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_LARGE = re.compile(r"an answer of more than [\w ,]+")
+_PROXY = "mend HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
 _PARTIAL = re.compile(rb'"(warnings|isPartial)"\s*:')
 _LONGEST = 200  # characters of a server's sentence
 _READ = 4096  # of its bytes
 _REFUSAL = 1024 * 1024  # bytes of a whole refusal; a larger one is told without its sentence
-_LARGE = re.compile(r"an answer of more than [\w ,]+")
-_REFUSALS = {
-    400: ("it cannot read the query", "see what stands before it: is it a Prometheus?"),
-    401: ("access denied", ""),
-    403: ("access denied", ""),
-    404: ("there is no Prometheus API", "mend the path of the URL: `/api/v1/query` follows it"),
-    405: ("it takes no POST", "let the proxy before it pass POST to `/api/v1/query`"),
-    422: ("it cannot carry out the query", "is it too large? Raise the server's limits"),
-    429: ("it is overloaded", "raise the limits for this user or tenant, or `interval`"),
-    503: ("it is overloaded or starting", "wait, or see why it does not become ready"),
-}
-_DENIED = {
-    (401, False): "name an access with its credentials: `prometheus: {access: NAME}`",
-    (401, True): "renew the token or the password of the access",
-    (403, False): "name an access that may ask this: `prometheus: {access: NAME}`",
-    (
-        403,
-        True,
-    ): "let the user of the access query this, or name its tenant in `headers` or `query`",
-}
-
-
-class QueryRefusedError(ObserveError):
-    """The server answered with another status than 200."""
-
-    def __init__(self, message: str, cure: str, code: int) -> None:
-        self.code = code
-        super().__init__(message, cure)
 
 
 class PrometheusSession(UnledSession):
@@ -66,16 +39,19 @@ class PrometheusSession(UnledSession):
 
     The client does none of this. Nothing is followed to another address: a redirect is a refusal.
     Secrets are read at each request. Raises what `requests` and urllib3 raise, and ObserveError.
+    `answered_at` is when the newest answer was sent, in unix seconds by its server's clock.
     """
 
     def __init__(self, target: AskedServer) -> None:
         super().__init__()
         self._target = target
+        self.answered_at: float | None = None
         # The environment would overrule the access: ~/.netrc its header, a bundle its CA.
         self.trust_env = False
-        if urlsplit(target.base).hostname not in _LOOPBACK:
-            self.proxies = get_environ_proxies(target.base)
-        self.verify = target.path_of_ca or _find_bundle()
+        if not is_loopback(target.base):
+            self.proxies = _find_proxies(target.base)
+        _, bundle = find_bundle() or ("", True)
+        self.verify = target.path_of_ca or bundle
         self.cert = target.paths_of_certificate
         if target.access is None:
             self.auth = get_netrc_auth(target.base)
@@ -87,6 +63,7 @@ class PrometheusSession(UnledSession):
         options["headers"] = self._target.read_headers()
         options["stream"] = True
         with super().request(*args, **options) as response:
+            self.answered_at = _read_date(response.headers.get("date"))
             if response.status_code != requests.codes.ok:
                 raise _explain_refusal(response, self._target, options["headers"])
             body = read_body(response, LIMITS.most)
@@ -100,6 +77,16 @@ class PrometheusSession(UnledSession):
         return _ReadAnswer(document)
 
 
+def _find_proxies(base: str) -> dict[str, str]:
+    """Return the proxies of the environment for an address. Raises ObserveError."""
+    proxies = get_environ_proxies(base)
+    try:
+        parse_url(select_proxy(base, proxies) or base)
+    except LocationParseError:
+        raise ObserveError("the address of its proxy cannot be read", _PROXY) from None
+    return proxies
+
+
 @dataclass(frozen=True)
 class _ReadAnswer:
     """What the client needs of an answer that was read already."""
@@ -111,24 +98,26 @@ class _ReadAnswer:
         return self.document
 
 
-def _find_bundle() -> str | bool:
-    """Return the trusted certificates that the environment names; True for the built-in ones."""
-    return next(filter(None, map(os.environ.get, _BUNDLES)), True)
+def _read_date(text: str | None) -> float | None:
+    """Return the middle of the second that a header tells; None where it tells none."""
+    try:
+        return parsedate_to_datetime(text or "").timestamp() + 0.5
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _explain_refusal(
     response: requests.Response, target: AskedServer, headers: dict[str, str]
 ) -> QueryRefusedError:
     """Return the server's answer as an error, in its own words where it has any."""
-    code = response.status_code
+    code, text = response.status_code, _read_sentence(response)
     if response.is_redirect:
         where, _ = split_parameters(response.headers["location"])
         reason = f"it redirects to {_quote(where, headers)}"
         cure = "name the address of Prometheus itself; a redirect is not followed"
     else:
-        reason, cure = _REFUSALS.get(code, ("no success", ""))
-        cure = _DENIED.get((code, target.access is not None), cure)
-    sentence = _clean(_read_sentence(response), headers)
+        reason, cure = choose_reason(code, text, has_access=target.access is not None)
+    sentence = _clean(text, headers)
     message = f"Prometheus at {target.host} refuses: {reason} (HTTP {code}){sentence}"
     return QueryRefusedError(message, cure, code)
 
@@ -165,6 +154,8 @@ def _quote(text: str, headers: dict[str, str]) -> str:
 def describe_silence(error: OSError | HTTPError, timeout: float) -> tuple[str, str]:
     """Return why no usable answer came, without the request in it, and the cure (or nothing)."""
     text = str(error)
+    if proxy := _describe_proxy(error, text):
+        return proxy, _PROXY
     if isinstance(error, requests.Timeout) or "timed out" in text:
         cure = "give it an access with a longer `timeout`, if it needs more"
         return f"nothing within {timeout:g} s", cure
@@ -173,19 +164,33 @@ def describe_silence(error: OSError | HTTPError, timeout: float) -> tuple[str, s
     if large := _LARGE.search(text):
         return large[0], "drop labels of its series that no guardrail reads"
     if not isinstance(error, requests.RequestException | HTTPError):
-        cure = f"mend the files of the access, or {' or '.join(_BUNDLES)}"
+        cure = f"mend the files of the access, or {' or '.join(BUNDLES)}"
         return "the certificates to check it with cannot be read", cure
+    return _describe_loss(text), ""
+
+
+def _describe_loss(text: str) -> str:
     reasons = {"refused": "connection refused", "resolve": "unknown host"}
-    reason = next((reason for word, reason in reasons.items() if word in text), "connection lost")
-    return reason, ""
+    return next((reason for word, reason in reasons.items() if word in text), "connection lost")
+
+
+def _describe_proxy(error: OSError | HTTPError, text: str) -> str:
+    """Return what a proxy of the environment does; empty where it is not the reason."""
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in text:
+        return "its proxy speaks SOCKS, which is not supported"
+    if not isinstance(error, requests.exceptions.ProxyError):
+        return ""
+    if code := re.search(r"Tunnel connection failed: (\d{3})", text):
+        return f"its proxy refuses the tunnel (HTTP {code[1]})"
+    return f"its proxy gives no answer ({_describe_loss(text)})"
 
 
 def _describe_tls(text: str) -> tuple[str, str]:
     if reason := re.search(r"verify failed: ([^(]*[^( ])", text):
-        cure = "name the CA as `ca` of the access, or in SSL_CERT_FILE"
+        cure = choose_trust(reason[1])
         return f"its certificate is not trusted ({shown(reason[1], 80)})", cure
     if "WRONG_VERSION_NUMBER" in text or "record layer" in text:
         return "it does not speak TLS", "write http://"
     # Whether its alert can still be read depends on who is first to close.
-    cure = "if it asks for a client certificate, name one as `certificate` of the access"
+    cure = "if it asks for a client certificate, name one that it trusts as `certificate`"
     return "it breaks the TLS connection off", cure

@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
@@ -169,13 +170,19 @@ def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float
 
 def _merge_samples(bucket: dict[float, float], samples: Mapping[float, float]) -> None:
     """Add the samples of one spelling of an edge; `100`, `100.0` and `1e2` are one bucket."""
-    if any(bucket.get(at, value) != value for at, value in samples.items()):
+    if any(at in bucket and bucket[at] != value for at, value in samples.items()):
         raise ObserveError("two series have the same labels")
     bucket.update(samples)
 
 
+@lru_cache(maxsize=256)
+def _sort_names(names: tuple[str, ...], left_out: frozenset[str]) -> tuple[str, ...]:
+    """Return label names in order; thousands of series have the same."""
+    return tuple(sorted(name for name in names if name not in left_out))
+
+
 def _list_own_labels(labels: Mapping[str, str], source: Source) -> list[tuple[str, str]]:
-    own = sorted((name, value) for name, value in labels.items() if name not in source.constant)
+    own = [(name, labels[name]) for name in _sort_names(tuple(labels), source.constant)]
     if len(source.names) > 1:  # two metrics may have series of the same labels
         own.insert(0, ("", _PART.sub("", labels.get("__name__", ""))))
     return own
@@ -191,7 +198,9 @@ def label_names(labels: Mapping[str, str], source: Source) -> str:
 def make_series_key(labels: Mapping[str, str], source: Source) -> str:
     """Return a text of the remaining labels; a series has the same text at every look."""
     rest = _list_own_labels(labels, source)
-    text = ",".join(f"{name}={_COMMA.sub(_ESCAPED, value)}" for name, value in rest)
+    if _COMMA.search("".join([value for _, value in rest])) is not None:
+        rest = [(name, _COMMA.sub(_ESCAPED, value)) for name, value in rest]
+    text = ",".join([f"{name}={value}" for name, value in rest])
     return text if len(text) <= _READABLE else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -208,7 +217,10 @@ def read_samples(item: Item) -> dict[float, float]:
 
 def read_upper_edge(labels: Mapping[str, str]) -> float:
     """Return the edge at which a bucket ends. Raises ObserveError."""
-    edge = number(labels.get("le", ""))
+    if not labels.get("le"):
+        name = labels.get("__name__", "the series")
+        raise ObserveError(f"{name} has no buckets: it is no histogram")
+    edge = number(labels["le"])
     if math.isnan(edge):
         raise ObserveError("the edge of a bucket is not a number")
     return edge

@@ -31,6 +31,14 @@ class Patience:
     _spent: dict[PrometheusServer, float] = field(default_factory=dict)  # seconds
     _silent: dict[PrometheusServer, SilentError] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._began = self.timer()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the look began."""
+        return self.timer() - self._began
+
     def ask(self, server: PrometheusServer, most: float, query: Callable[[], _Result]) -> _Result:
         """Return what a query returns, unless the server has taken `most` seconds already.
 

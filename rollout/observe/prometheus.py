@@ -17,18 +17,20 @@ from urllib3.exceptions import HTTPError, LocationParseError
 
 from rollout.answers.guarded import Permit, guard
 from rollout.answers.http import WAITING
-from rollout.errors import AddressError, ObserveError
+from rollout.errors import AddressError, ObserveError, QueryRefusedError
 from rollout.observe.access.address import name_host
+from rollout.observe.access.certificates import check_certificates
 from rollout.observe.access.credentials import Accesses
+from rollout.observe.access.server_time import ServerTime
 from rollout.observe.bulk.collector import paused_collector
-from rollout.observe.client import LIMITS, PrometheusSession, QueryRefusedError, describe_silence
+from rollout.observe.client import LIMITS, PrometheusSession, describe_silence
 from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.patience import Patience, SilentError, read_apart
 from rollout.observe.pods.survey import PodLabel, survey
-from rollout.observe.query import Query, QueryPart, queries_of
+from rollout.observe.query import Query, QueryPart, build_query, parts_of, queries_of
 from rollout.observe.selectors.promql import name_each
 from rollout.observe.selectors.source import Source
 from rollout.observe.tally.counter import LookCounter, Waiting
@@ -47,12 +49,16 @@ _LOOK = 3.0  # a look's queries to one server take so many time-outs in all
 
 @dataclass(frozen=True)
 class PrometheusClient:
-    """A connection to one server; `stamps` tell when a certificate of its access was renewed."""
+    """A connection to one server; `stamps` tell when a certificate of its access was renewed.
+
+    `read_date` returns when the newest answer was sent by the server's clock, if it said so.
+    """
 
     connection: PrometheusConnect
     host: str
     timeout: float
     stamps: tuple[object, ...]
+    read_date: Callable[[], float | None] = lambda: None
 
 
 class PrometheusObserver:
@@ -69,15 +75,20 @@ class PrometheusObserver:
         key: bytes | None = None,
         timer: Callable[[], float] = WAITING,
         permit: Permit = lambda _url: None,
+        *,
+        in_past: bool = False,
     ) -> None:
         """Use `key` for the digests in the journal; without it one that nobody else will know.
 
         `timeout` is in seconds; that of an access counts where it is longer. `permit` raises
-        AddressError for an address that may not be asked here.
+        AddressError for an address that may not be asked here. `in_past`: looks are of samples of
+        the past, so what time it is for a server says nothing.
         """
+        self._in_past = in_past
         self._timeout, self._timer, self._permit = timeout, timer, permit
         self._accesses = accesses or Accesses()
         self._clients: dict[PrometheusServer, PrometheusClient] = {}
+        self._times: dict[PrometheusServer, ServerTime] = {}
         # Servers that refuse regular expressions on metric names, as managed ones do.
         self._by_name: set[PrometheusServer] = set()
         self._counter = LookCounter(DigestKey(key or os.urandom(32)))
@@ -86,7 +97,8 @@ class PrometheusObserver:
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         """Return answers by rollout id, with samples up to `now`: counted where `marks` ask for it.
 
-        Never raises for a failing source: its guardrails get a problem instead.
+        `now` is our time; each server is asked by its own. Never raises for a failing source: its
+        guardrails get a problem instead.
         """
         patience = Patience(self._timer)
         looks = {ask.rollout: LookAnswer(ask) for ask in asks}
@@ -95,10 +107,19 @@ class PrometheusObserver:
         parts = [pair for ask in asks for pair in self._counter.continue_parts(ask)]
         for samples in self._read_all(parts, now, patience):
             looks[samples.query_part.rollout].add(samples, self._counter)
+        for look in looks.values():
+            look.skew = self._find_skew(look.ask)
         return {rollout: look.answer for rollout, look in looks.items()}
+
+    def _find_skew(self, ask: Ask) -> float | None:
+        """Return how far our clock is ahead of the servers of a rollout; None where none tells."""
+        servers = {source.server for source, _ in parts_of(ask)}
+        times = [self._times[server] for server in servers if server in self._times]
+        return max((own.skew for own in times if own.is_known), key=abs, default=None)
 
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
+        now -= self._find_skew(ask) or 0.0
         labels = self._find_pods(ask, now)
         awaited = {name: own.label for name, own in labels.items() if own.is_awaited}
         past = PodHistory(awaited=awaited)
@@ -163,20 +184,37 @@ class PrometheusObserver:
         self, parts: Sequence[tuple[Source, QueryPart]], now: float, patience: Patience
     ) -> Iterator[ParsedSamples]:
         """Ask all servers at once."""
+        for source, _ in parts:
+            self._times.setdefault(source.server, ServerTime())
         items = ((query.source.server, query) for query in queries_of(parts, now))
         for samples in read_apart(items, partial(self._read_query, now=now, patience=patience)):
             yield from samples
 
     def _read_query(self, query: Query, now: float, patience: Patience) -> list[ParsedSamples]:
         try:
-            result = self._read_once(query.source.server, query.text, now, patience)
-            find = partial(self._find_evidence, now=now, patience=patience)
+            query, result, at = self._read_in_time(query, now, patience)
+            find = partial(self._find_evidence, now=at, patience=patience)
             return parse(query, result, find, self._counter.find_catalogue(query.source))
         except ObserveError as error:
             problem = error.advice
         except Exception as error:  # noqa: BLE001 - one answer's fault is of its guardrails alone
             problem = f"the answer of Prometheus cannot be used ({type(error).__name__})"
         return [ParsedSamples(query_part, problem=problem) for query_part in query.parts]
+
+    def _read_in_time(
+        self, query: Query, now: float, patience: Patience
+    ) -> tuple[Query, object, float]:
+        """Ask at the server's time; once more where its answer shows that we took another one."""
+        server = query.source.server
+        own, at = self._times[server], now
+        for _ in range(2):
+            at = own.read(now)
+            query = build_query(query.source, query.parts, at)
+            result = self._read_once(server, query.text, at, patience)
+            date = None if self._in_past else self._get_client(server).read_date()
+            if not own.note(date, now + patience.elapsed):
+                break
+        return query, result, at
 
     def _read_once(
         self, server: PrometheusServer, text: str, now: float, patience: Patience
@@ -241,13 +279,13 @@ class PrometheusObserver:
         try:
             client = self._get_client(server)
         except ValueError:
-            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+            raise _build_misspelt() from None
         try:
             return ask(client)
         except AddressError as error:
             raise SilentError(f"Prometheus is not asked: {error}") from None
         except (requests.exceptions.InvalidURL, LocationParseError, UnicodeError):
-            raise ObserveError("the address of Prometheus cannot be read", "mend its URL") from None
+            raise _build_misspelt() from None
         except (OSError, HTTPError) as error:
             reason, cure = describe_silence(error, client.timeout)
             message = f"Prometheus does not answer at {client.host}: {reason}"
@@ -265,6 +303,7 @@ class PrometheusObserver:
 
             if client is not None:
                 client.connection.close()
+            check_certificates(target)
             declared = target.access.timeout if target.access else None
             timeout = max(self._timeout, declared or 0.0)
             # No retries: with its own the client takes 6 s to give up on a dead server.
@@ -274,9 +313,13 @@ class PrometheusObserver:
             )
             guard(session, LIMITS, self._permit)  # in place of the client's own transport
             client = self._clients[server] = PrometheusClient(
-                connection, target.host, timeout, stamps
+                connection, target.host, timeout, stamps, lambda: session.answered_at
             )
         return client
+
+
+def _build_misspelt() -> ObserveError:
+    return ObserveError("the address of Prometheus cannot be read", "mend its URL")
 
 
 def _build_unreadable(host: str) -> ObserveError:

@@ -80,7 +80,7 @@ def queries_of(parts: Iterable[tuple[Source, QueryPart]], now: float) -> list[Qu
     wanted = list(parts)
     wanted.sort(key=lambda pair: _make_sort_key(pair[0], pair[1], now))
     return [
-        Query(source, _build_range_selector(source, chunk, now), tuple(chunk))
+        build_query(source, chunk, now)
         for source, pairs in groupby(wanted, key=lambda pair: pair[0])
         for chunk in _split_into_chunks([query_part for _, query_part in pairs], now)
     ]
@@ -143,9 +143,10 @@ def _split_into_chunks(parts: Sequence[QueryPart], now: float) -> Iterator[Seque
         rest = rest[size:]
 
 
-def _build_range_selector(source: Source, parts: Sequence[QueryPart], now: float) -> str:
+def build_query(source: Source, parts: Sequence[QueryPart], now: float) -> Query:
+    """Return the query that reads what is new for some parts at a time of their server."""
     window = max(_compute_window(query_part, now) for query_part in parts)
-    return build_text(source, parts, window)
+    return Query(source, build_text(source, parts, window), tuple(parts))
 
 
 def build_text(source: Source, parts: Sequence[QueryPart], window: float) -> str:

@@ -6,6 +6,7 @@ and the guardrail is refused: they might tell otherwise at the next look.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ _SERVERS = frozenset(
 )
 _SCRAPE = frozenset({"job", "endpoint", "service"})  # they name a scrape configuration's target
 _UNSURE = frozenset({"replica", "prometheus", "monitor"})  # of a server, or of the application
+_PROCESS = re.compile(
+    r"(.*_)?(pod|pod_name|instance)"
+)  # labels that name a process, or its address
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def find_twins(
     series: Sequence[Series], labels: Labels, fixed: Iterable[str], cursor: Cursor
 ) -> Iterator[Twins]:
     """Yield each series that is the twin of another one; of sure twins the second is left out."""
+    judged: set[Key] = set()
     for group in _group_by_host(series, labels, fixed):
         dropped: set[Key] = set()
         group.sort(key=lambda entry: ((entry.arm, entry.key) not in cursor.last, entry.key))
@@ -77,9 +82,19 @@ def find_twins(
             differing = tuple(_list_differing(labels[keys[0]], labels[keys[1]]))
             if _are_twins(differing, labels[keys[0]]):
                 dropped.add(keys[1])
+                judged.add(keys[1])
                 yield Twins(*keys, differing, is_sure=True)
             elif _may_be_twins(differing) and are_interleaved(first, second):
+                judged.add(keys[1])
                 yield Twins(*keys, differing, is_sure=False)
+    for first, second in _pair_jobs(series, labels, fixed):
+        keys = (first.arm, first.key), (second.arm, second.key)
+        if judged.intersection(keys):
+            continue
+        if _overlap(first, second) and are_interleaved(first, second):
+            judged.add(keys[1])
+            differing = tuple(_list_differing(labels[keys[0]], labels[keys[1]]))
+            yield Twins(*keys, differing, is_sure=False)
 
 
 def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]) -> set[Key]:
@@ -93,6 +108,8 @@ def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]
             for differing in [_list_differing(first, second)]
         ):
             suspects.update((entry.arm, entry.key) for entry in group)
+    for pair in _pair_jobs(series, labels, fixed):
+        suspects.update((entry.arm, entry.key) for entry in pair)
     return suspects
 
 
@@ -109,6 +126,62 @@ def _group_by_host(
         host = instance.rpartition(":")[0] or instance
         groups[entry.arm, host, tuple(sorted(rest.items()))].append(entry)
     return groups.values()
+
+
+def _pair_jobs(
+    series: Sequence[Series], labels: Labels, fixed: Iterable[str]
+) -> Iterator[tuple[Series, Series]]:
+    """Yield series of two jobs that may be one: both name one process, by whatever label.
+
+    Each scrape configuration adds labels of its own, so only those that all jobs of a process have
+    tell its series apart.
+    """
+    ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
+    for group in _group_by_process(series, labels):
+        owns = [labels[entry.arm, entry.key] for entry in group]
+        names: dict[str, set[str]] = defaultdict(set)
+        for own in owns:
+            names[own.get("job", "")].update(own)
+        common = sorted(
+            name
+            for name in set.intersection(*names.values()) - ignored
+            if not _PROCESS.fullmatch(name)
+        )
+        alike: dict[tuple[str | None, ...], list[Series]] = defaultdict(list)
+        for entry, own in zip(group, owns, strict=True):
+            alike[tuple(own.get(name) for name in common)].append(entry)
+        for first, second in (pair for same in alike.values() for pair in combinations(same, 2)):
+            own, other = (labels[entry.arm, entry.key] for entry in (first, second))
+            if own.get("job") != other.get("job"):
+                yield first, second
+
+
+def _group_by_process(series: Sequence[Series], labels: Labels) -> Iterator[list[Series]]:
+    """Yield the series of each process that two jobs or more show, see `_name_process`."""
+    jobs: dict[Arm, set[str | None]] = defaultdict(set)
+    for entry in series:
+        jobs[entry.arm].add(labels[entry.arm, entry.key].get("job"))
+    groups: dict[tuple[Arm, str], list[Series]] = defaultdict(list)
+    for entry in series:
+        if len(jobs[entry.arm]) > 1:
+            for process in _name_process(labels[entry.arm, entry.key]):
+                groups[entry.arm, process].append(entry)
+    for group in groups.values():
+        if len({labels[entry.arm, entry.key].get("job") for entry in group}) > 1:
+            yield group
+
+
+def _name_process(labels: Mapping[str, str]) -> set[str]:
+    """Return the values by which labels name a process; of an address without its port."""
+    values = (value for name, value in labels.items() if _PROCESS.fullmatch(name))
+    return {value.rpartition(":")[0] or value for value in values if value}
+
+
+def _overlap(first: Series, second: Series) -> bool:
+    """Whether there are two series at one time, and not one that goes on under another name."""
+    return (
+        first.samples[0][0] < second.samples[-1][0] and second.samples[0][0] < first.samples[-1][0]
+    )
 
 
 def _list_differing(labels: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ from rollout.decide.record.facts import Action
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
-from rollout.explain.decision import explain
+from rollout.explain.decision import describe_replay, explain
 from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
@@ -144,6 +144,7 @@ class PageSet:
         return self._page(
             "decision",
             why=explanation,
+            replay=describe_replay(explanation["differs"], explanation["controller"]),
             line=views.log_line(entry),
             effects=views.effects(self.reader.entries(after), number),
         )

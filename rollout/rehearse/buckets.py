@@ -51,7 +51,7 @@ class BucketResolution:
 
 def buckets(guardrail: Guardrail, behaviour: Behaviour) -> BucketResolution:
     """Return one version's buckets for a histogram guardrail. Raises TypeError for a rate."""
-    rule = test_of(guardrail).tolerance
+    rule = test_of(guardrail, watches_collapse=False).tolerance
     if rule is None:
         raise TypeError(f"{guardrail.name} is a rate")
     if rule.worse == "high":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from analysis.counting.belief import Belief, count_look
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
-from rollout.decide.evidence.unlabelled import describe_blinding
+from rollout.decide.evidence.unlabelled import count_standing, describe_blinding
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.ports import Answer, Ask, Observer
 from rollout.rehearse.assumptions import KnownFigures
@@ -47,7 +47,7 @@ class Count:
 def measure(plan: Plan, observer: Observer, now: float, past: float) -> Measured:
     """Measure the last `past` seconds as a rollout with a look at both ends would.
 
-    An observer reads back an hour at most.
+    An observer reads back an hour at most. Series that are younger are read from their begin on.
     """
     counts, problems, unread = _count_past(plan, observer, now, past)
     if any(guardrail.beyond for guardrail in plan.spec.guardrails):
@@ -93,13 +93,34 @@ def _count_past(
         except EvidenceError as error:
             problems.setdefault(name, str(error))
     metrics = {guardrail.name: guardrail.metric for guardrail in plan.spec.guardrails}
+    # Where too little was counted between the looks, the counters as they stand tell.
+    shares = {
+        name: counts[name].evidence if name in counts else count_standing(series)
+        for name, series in after.series.items()
+    }
     unlabelled = {
         name: blinding
-        for name, count in counts.items()
-        if (blinding := describe_blinding(count.evidence, metrics[name]))
+        for name, share in shares.items()
+        if (blinding := describe_blinding(share, metrics[name]))
     }
     problems |= unlabelled
-    return counts, problems, frozenset({*before.problems, *after.problems, *unlabelled})
+    unread = frozenset({*before.problems, *after.problems, *unlabelled})
+    young = [name for name in since if name not in counts and name not in unread]
+    begins = [begin for name in young if (begin := _find_begin(after, name)) is not None]
+    age = now - max(begins, default=now)
+    if not 0 < age < past:
+        return counts, problems, unread
+    # Series that are younger than the time asked for are read from their begin on.
+    younger, their_problems, their_unread = _count_past(plan, observer, now, age)
+    for name in young:
+        problems.pop(name, None)
+    return younger | counts, their_problems | problems, their_unread | unread
+
+
+def _find_begin(answer: Answer, name: str) -> float | None:
+    """Return when stable's first sample is, if there is one."""
+    series = (entry for entry in answer.series.get(name, ()) if entry.arm == "stable")
+    return min((entry.samples[0][0] for entry in series), default=None)
 
 
 def _count_answer(cursor: Cursor, answer: Answer, name: str) -> Belief:

@@ -8,6 +8,7 @@ because nothing may delay a rollback. A mesh that offers no creation or no polic
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -70,6 +71,10 @@ class MeshRouter:
                 # traffic only once the route exists.
                 creator = mesh.creator if error.absent and not split.canary else None
                 if creator is None or not creator.create_routes(plan):
+                    if error.absent and not split.canary:
+                        # A rollback ends where the object is gone, and its policy with it.
+                        with suppress(RouteError):
+                            _apply_policy(mesh, plan, due_policy(plan, split))
                     raise
                 write()
             policy = due_policy(plan, split)

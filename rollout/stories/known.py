@@ -34,21 +34,7 @@ class KnownFault:
         return has_words and any(broken.invariant in self.invariants for broken in played.broken)
 
 
-KNOWN: tuple[KnownFault, ...] = (
-    KnownFault(
-        ("I6",),
-        ("clock-jump@0", "clock-skew@0"),
-        "a wall clock that is ahead of Prometheus' by more than three scrapes since before the "
-        "rollout began looks like samples that are old",
-    ),
-    KnownFault(
-        ("I11",),
-        ("journals=2",),
-        "a promotion of one journal and a rollback of another are written in turns until a slow "
-        "Envoy has loaded one of them",
-        meeting=("slow-push",),
-    ),
-)
+KNOWN: tuple[KnownFault, ...] = ()
 
 
 def find_known(played: Played) -> KnownFault | None:

@@ -17,13 +17,15 @@ STABLE, CANARY = "v1", "v2"
 MARGIN = 0.05  # absolute, of failed requests
 STABLE_ERRORS = 0.01
 SCRAPE = 5.0  # seconds
+TOKENS, DECISIONS = "tokens_total", "rewrite_decisions_total"
+TIMES = 1.5  # by which a canary's mean number of tokens may be higher
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "canary": ("same", "perfect", "edge", "harmful", "dead", "late"),
     "mesh": ("istio", "gateway", "envoy"),
     "start": ("stable", "swapped", "half", "tenth"),
     "pin": ("no", "yes"),
-    "guardrails": ("errors", "latency", "verdict"),
+    "guardrails": ("errors", "latency", "verdict", "ratio", "exposure"),
     "drift": ("pause", "adopt", "revert"),
     "blind": ("pause", "rollback"),
     "inconclusive": ("pause", "rollback", "promote"),
@@ -38,15 +40,22 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "bake": ("10s", "30s"),
     "routes": ("1", "2"),
     "version": ("new", "old"),
+    "policy": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
+
+POLICY_OF_PLAN: Mapping[str, Any] = {
+    "outliers": {"consecutiveErrors": 3},
+    "connections": {"pending": 64},
+}
+"""A plan's policy, of fields that only a DestinationRule has."""
 
 _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "canary": (0.3, 0.2, 0.1, 0.2, 0.1, 0.1),
     "mesh": (0.4, 0.4, 0.2),
     "start": (0.91, 0.03, 0.03, 0.03),
     "pin": (0.85, 0.15),
-    "guardrails": (0.7, 0.15, 0.15),
+    "guardrails": (0.7, 0.15, 0.08, 0.04, 0.03),
     "traffic": (0.7, 0.2, 0.1),
     "hooks": (0.8, 0.2),
     "replicas": (0.8, 0.2),
@@ -58,6 +67,20 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "bake": (0.85, 0.15),
     "routes": (0.85, 0.15),
     "version": (0.95, 0.05),
+    "policy": (0.8, 0.2),
+}
+
+SHOWN = "shown"  # the guardrail that is no evidence
+_SHOWN: Mapping[str, Mapping[str, Any]] = {
+    "ratio": {
+        "ratio": {
+            "sum": {"series": TOKENS},
+            "count": {"series": "istio_requests_total"},
+            "unit": "tokens",
+        },
+        "times": TIMES,
+    },
+    "exposure": {"exposure": {"series": DECISIONS}},
 }
 
 
@@ -84,6 +107,7 @@ class Setting:
     bake: str = "10s"
     routes: str = "1"
     version: str = "new"
+    policy: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -167,6 +191,9 @@ def _list_guardrails(setting: Setting) -> list[dict[str, Any]]:
         guardrails.append(
             {"name": "quality", "template": "quality/verdict", "margin": margin, "lag": "5s"}
         )
+    if setting.guardrails in _SHOWN:
+        labels = {"service": "destination_service_name", "version": "destination_version"}
+        guardrails.append({"name": SHOWN, "labels": labels, **_SHOWN[setting.guardrails]})
     return guardrails
 
 
@@ -176,6 +203,8 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["traffic"] = {"mirror": {"share": "50%", "lasts": "10s"}}
     if setting.traffic == "holdback":
         ways["holdback"] = {"share": "10%", "lasts": "10s"}
+    if setting.policy == "yes" and setting.mesh == "istio":
+        ways["policy"] = POLICY_OF_PLAN
     if setting.hooks == "yes":
         ways["hooks"] = [
             {"name": "before", "when": "before", "url": "http://hooks/before"},

@@ -94,6 +94,7 @@ def started(
         finds_pods=can_read_past and plan.spec.finds_pods,
         late_shares=True,
         suspects=True,
+        watches_collapse=True,
         prometheus=plan.spec.prometheus.default,
     )
 

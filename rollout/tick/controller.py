@@ -28,7 +28,7 @@ from rollout.tick.journal_sync import RETRIES, JournalSync
 from rollout.tick.pod_history import PodHistoryReader
 from rollout.tick.propose import Step, ask, propose
 from rollout.tick.route_look import build_lacking, look_at_route
-from rollout.tick.times.lived_time import LivedTime, SteadyClock
+from rollout.tick.times.lived_time import LivedTime
 
 _Result = TypeVar("_Result")
 
@@ -57,7 +57,6 @@ class Controller:
         self._sync = JournalSync(self.ports.journal, self.fleet, self._notify)
         self._failures = Failures()
         self._lived = LivedTime(self.ports.clock.monotonic, self.has_gaps)
-        self._steady = SteadyClock(self.ports.clock.monotonic)
         self._bulkheads = bulkheads.Bulkheads(self._tell)
         self._router = bulkheads.GuardedRouter(self.ports.router, self.ports.clock.monotonic)
         self._hook_runner = HookRunner(self.ports.hooks)
@@ -174,8 +173,7 @@ class Controller:
         asks = {r: question for r in due if (question := self._run(r, ask, r, self.states[r]))}
         if not asks:
             return True
-        asked_at = self._steady.read(now)
-        answers = bulkheads.observe(self.ports.observer, [*asks.values()], asked_at)
+        answers = bulkheads.observe(self.ports.observer, [*asks.values()], now)
         ready = [r for r in asks if not self._run(r, self.fleet.put_off, r, answers[r], now)]
         if not ready:
             return True
@@ -225,8 +223,9 @@ class Controller:
             reads=reads,
             answer=answer,
             now=now,
-            lived=self._lived.read(rollout, state, now),
+            lived=self._lived.read(rollout, state, now, answer.skew if answer else None),
             is_quiet=self._lived.is_quiet(rollout),
+            controller=self.version,
         )
 
     def _decide_apart(

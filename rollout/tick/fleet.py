@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rollout.decide.evidence.pod_history import may_learn
@@ -81,26 +82,51 @@ class Fleet:
         return self.states[rollout]
 
     def fold_entry(self, entry: Entry, folded: RolloutState | None = None) -> None:
-        """Fold one more entry; `folded` is the state after it where the caller has it already."""
+        """Fold one more entry; `folded` is the state after it where the caller has it already.
+
+        Raises ReplayError; then nothing has changed, and the entry is not passed over.
+        """
         rollout = entry.fact.rollout
-        self.head = entry.seq
-        if isinstance(entry.fact, Calibrated):
-            self.calibrations[rollout] = entry.fact
-        if not of_rollout(entry.fact):
-            return
         if isinstance(entry.fact, Observed) and rollout in self._unloaded:
             self._skip_observation(rollout, entry.seq)
             return
-        if self._is_void_undo(entry.fact):
+        state = folded or self._fold_fact(self.states, entry.fact, entry.seq)
+        self.head = entry.seq
+        if isinstance(entry.fact, Calibrated):
+            self.calibrations[rollout] = entry.fact
+        if state is None:
             return
         if rollout in self._unloaded:
             self._unloaded[rollout].append(entry.seq)
-        state = folded or fold(self.states.get(rollout), entry.fact, entry.seq)
         self.states[rollout] = state
         if isinstance(entry.fact, Started):
             self._by_service.setdefault(service_key(state.plan), []).append(rollout)
             self._attempts[state.plan.id] = rollout
         self._schedule(rollout, state)
+
+    def fold_ahead(self, facts: Iterable[Fact]) -> list[RolloutState | None]:
+        """Return the state after each of these facts, were they the next entries.
+
+        None for one that changes no state, or that is folded once its evidence is loaded. Raises
+        ReplayError: what cannot be replayed must not be recorded.
+        """
+        states: ChainMap[str, RolloutState] = ChainMap({}, self.states)
+        ahead: list[RolloutState | None] = []
+        for seq, fact in enumerate(facts, self.head + 1):
+            is_unread = isinstance(fact, Observed) and fact.rollout in self._unloaded
+            state = None if is_unread else self._fold_fact(states, fact, seq)
+            if state is not None:
+                states[fact.rollout] = state
+            ahead.append(state)
+        return ahead
+
+    def _fold_fact(
+        self, states: Mapping[str, RolloutState], fact: Fact, seq: int
+    ) -> RolloutState | None:
+        """Return a rollout's state after one more fact; None for one that changes none."""
+        if not of_rollout(fact) or self._is_void_undo(fact):
+            return None
+        return fold(states.get(fact.rollout), fact, seq)
 
     def reschedule(self, rollout: str, now: float) -> None:
         """Schedule the look after one at `now`, also where there was nothing to record."""
@@ -268,6 +294,8 @@ class Fleet:
         an undo of an older rollout as a command without effect, and it must not gain one now.
         """
         if not isinstance(fact, HumanSaid) or fact.command != "undo":
+            return False
+        if fact.rollout not in self.states:
             return False
         plan = self.states[fact.rollout].plan
         if self.newest_of(plan) == fact.rollout:

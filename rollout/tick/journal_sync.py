@@ -42,14 +42,16 @@ class JournalSync:
             "other writers keep appending to the journal: does a second controller use it?"
         )
 
-    def try_append(self, facts: Sequence[Fact], after: Sequence[RolloutState] = ()) -> bool:
+    def try_append(self, facts: Sequence[Fact], after: Sequence[RolloutState | None] = ()) -> bool:
         """Append facts and return True; if another entry came first, fold that and return False.
 
         `after` holds the states after each fact where the caller has folded them already. They are
-        reused if the journal stored the facts unchanged, so that every fact is folded once.
+        reused if the journal stored the facts unchanged, so that every fact is folded once. Raises
+        ReplayError for a fact that cannot be folded: it is not recorded, for nobody could go on.
         """
         if not facts:
             return True
+        after = after or self.fleet.fold_ahead(facts)
         try:
             entries = self.journal.append(facts, self.fleet.head)
         except JournalMovedError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from rollout import __version__
+from rollout.build import read_build
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
@@ -64,11 +64,11 @@ def open_controller(
         router = meshes.router(context, stack, check_still_decides)
         hooks = WebHooks(clock.timer, reach.check_hook)
         key, permit = open_key(journal, key_file), reach.check_prometheus
-        observer = open_prometheus(settings, key=key, permit=permit)
+        observer = open_prometheus(settings, key=key, permit=permit, in_past=False)
         ports = Ports(observer, router, store, clock.SystemClock(), hooks)
         yield Controller(
             ports,
-            __version__,
+            read_build(),
             fleet=Fleet(watches=watches),
             permit=reach.check_plan,
             on_problem=on_problem,

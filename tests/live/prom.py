@@ -16,7 +16,7 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.observe.access.settings import NO_SETTINGS
-from rollout.wire.prometheus import open_prometheus
+from rollout.observe.prometheus import PrometheusObserver
 from tests.support.asking import ask
 
 RATE = "envoy_cluster_upstream_rq"
@@ -72,7 +72,8 @@ class GuardrailWatch:
     """Looks at one guardrail as a rollout does: newest known sample, cursor, running totals."""
 
     def __init__(self, url, guardrail, scrape="2s", service="summarizer", settings=NO_SETTINGS):
-        self.observer, self.guardrail = open_prometheus(settings), guardrail
+        self.observer = PrometheusObserver(accesses=settings.accesses, in_past=True)
+        self.guardrail = guardrail
         self.words = {"guardrails": [guardrail], "url": url, "scrape": scrape, "service": service}
         self.cursor, self.total = Cursor(), Counts()
         self.began: float | None = None  # of what needs no baseline

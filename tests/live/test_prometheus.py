@@ -109,7 +109,7 @@ def test_an_arm_that_is_nan_is_a_problem_while_it_is_fresh(url):
 
 
 def test_a_fleet_is_answered_by_two_queries_and_every_rollout_by_its_own_samples(url):
-    observer = PrometheusObserver()
+    observer = PrometheusObserver(in_past=True)
     asks = [ask(service=f"fleet-{i}.example", guardrails=[ERRORS], url=url) for i in range(300)]
     answers = observer.observe(asks, START + 103)
     observer.close()
@@ -189,6 +189,31 @@ def test_nothing_is_lost_or_counted_twice_while_servers_come_and_go(tmp_path):
             assert exact(watch, toy)
             watch.look(watch.cursor.newest("stable"))
             assert exact(watch, toy)
+
+
+@pytest.mark.parametrize("wrong", [3600, -3600, 86_400])
+def test_a_clock_that_is_wrong_reads_what_the_server_has(tmp_path, wrong):
+    """By as many seconds; the server's answers tell its own time."""
+    port = free_ports(1)[0]
+    with (
+        Toy().serving() as toy,
+        start_prometheus(tmp_path, port, {"toy": toy.url}) as server,
+    ):
+        toy.count("v1", "200", 1000)
+        toy.count("v2", "200", 10)
+        watch = GuardrailWatch(server.url, ERRORS, scrape="1s")
+        watch.observer = PrometheusObserver()
+
+        def look_again():
+            called = time.time()
+            until(lambda: not watch.look(time.time() + wrong) and newest(watch) > called, "scrape")
+
+        look_again()
+        toy.truth.clear()
+        toy.count("v1", "200", 100)
+        toy.count("v2", "503", 7)
+        look_again()
+        assert exact(watch, toy)
 
 
 def test_what_envoy_served_is_what_we_count(net, tmp_path):

@@ -41,6 +41,25 @@ FOUND = {
             "clock-jump@30.2:-3 judge-biased@30.8:0.5"
         ),
     ),
+    "the object of a route is gone, and the policy's note outlives the rollback": (
+        1,
+        "policy=yes delete-route@22:60 abort@25",
+    ),
+    "a clock that was ahead for ten seconds, and workers behind one address": (
+        3002258,
+        "rate=2 clock-jump-back@3:3600 workers@22",
+    ),
+    "a clock that is ahead since before the rollout, and samples look old": (
+        2003927,
+        "canary=perfect blind=rollback replicas=2 clients=1 clock-jump@0:20",
+    ),
+    "a process is replaced while its clock is set, and the bake is over": (
+        5000308,
+        (
+            "canary=perfect mesh=envoy guardrails=verdict drift=adopt inconclusive=promote "
+            "bake=30s clock-jump@0:-120 kill@13.4:8 clock-jump@16:3600 api-denies@22.8:4"
+        ),
+    ),
     "a scrape that was missed is counted together with the warm-up": (
         1,
         "clients=1 mute-canary@13.4:4",
@@ -182,3 +201,12 @@ FOUND = {
 @pytest.mark.parametrize(("seed", "text"), FOUND.values(), ids=FOUND)
 def test_a_story_that_was_found_holds(seed, text):
     assert play(parse_story(seed, text)).broken == []
+
+
+@pytest.mark.parametrize("wrong", [3600, -3600, 20, 86_400])
+@pytest.mark.parametrize(
+    ("canary", "end"), [("perfect", "promote: proven"), ("dead", "roll back: harmful")]
+)
+def test_a_clock_that_is_wrong_since_before_the_rollout_changes_no_end(wrong, canary, end):
+    played = play(parse_story(1, f"canary={canary} clock-jump@0:{wrong}"))
+    assert (played.broken, played.ends) == ([], (end,))

@@ -14,7 +14,7 @@ from rollout.decide.step import step
 from rollout.explain.status import report
 from rollout.ports import Ports
 from rollout.simulate import Behaviour, VirtualClock
-from rollout.tick.times.lived_time import LivedTime, SteadyClock
+from rollout.tick.times.lived_time import LivedTime
 from tests.support.worlds import Lab, plan
 
 HOUR = 3600.0
@@ -202,12 +202,3 @@ def test_one_gap_counts_for_a_few_looks_at_most():
     assert lived.read("r", state, clock.now()) - first == state.longest_gap == 60
     clock.elapsed -= HOUR
     assert lived.read("r", state, clock.now()) - first == 60
-
-
-def test_the_clock_that_asks_prometheus_is_never_set_back():
-    clock = VirtualClock()
-    steady = SteadyClock(clock.monotonic)
-    first = steady.read(clock.now())
-    clock.sleep(10)
-    clock.time -= HOUR
-    assert steady.read(clock.now()) == first + 10

@@ -78,7 +78,7 @@ class ObservedRollout:
 
     def __init__(self, server: WrittenPrometheus, guardrail: Mapping[str, Any], scrape: float):
         url = "http://written:9090"
-        self.observer, self.name = PrometheusObserver(), guardrail["name"]
+        self.observer, self.name = PrometheusObserver(in_past=True), guardrail["name"]
         connect(self.observer, url, server)
         self.words = {"guardrails": [guardrail], "url": url, "scrape": f"{scrape:g}s"}
         self.cursor, self.total = Cursor(), Counts()

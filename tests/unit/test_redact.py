@@ -40,6 +40,15 @@ def test_a_password_is_hidden_and_the_address_stays(password, user, before, sche
         ("http://a:1@b,http://c:2@d", "http://a:***@b,http://c:***@d"),
         ("http://host/x?token=abc&y=1", "http://host/x?token=***&y=1"),
         ("http://host/x?y=1&access_token=abc", "http://host/x?y=1&access_token=***"),
+        ("https://host/x?X-Amz-Signature=a1&n=2", "https://host/x?X-Amz-Signature=***&n=2"),
+        ("https://host/x?sv=1&sig=a%2Bb", "https://host/x?sv=1&sig=***"),
+        ("https://host/x?client_secret=a;b=1", "https://host/x?client_secret=***;b=1"),
+        ("https://host/#id_token=a.b.c", "https://host/#id_token=***"),
+        ("https://host/x?key=abc&api-key=d", "https://host/x?key=***&api-key=***"),
+        (
+            "https://host/x?author=me&keys=2&namespace=n",
+            "https://host/x?author=me&keys=2&namespace=n",
+        ),
     ],
 )
 def test_every_way_to_write_one_is_known(text, expected):

@@ -24,6 +24,7 @@ from rollout.cli.text.plan import in_words, list_notes
 from rollout.errors import BAD_INPUT, InputError
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
+from rollout.plan.fields.codes import CODES
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load
 from rollout.plan.reading.templates import load_templates, make_context
@@ -33,17 +34,37 @@ _KIND = r"kind\W+(?!RolloutTrigger\b)(?i:rollout|\w*plan)"
 _PLAN = re.compile(rf"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*{_KIND}")
 
 
+def _explain(ctx: click.Context, _option: click.Parameter, code: str | None) -> None:
+    """Print what a code means and end. Raises InputError for one that does not exist."""
+    if code is None:
+        return
+    meaning = CODES.get(code.upper())
+    if meaning is None:
+        raise InputError(f"there is no code {code!r}; the codes are {', '.join(CODES)}")
+    click.echo(f"{code.upper()}: {meaning}")
+    ctx.exit()
+
+
 @click.command(
     short_help="Find every mistake in plans; change nothing.",
     epilog="""\b
 Examples:
   surefoot check plan.yaml
   surefoot check manifests/
+  surefoot check --explain P012
   surefoot check --output json plan.yaml | jq .mistakes
   surefoot check --output sarif manifests/*.yaml > plans.sarif""",
 )
 @click.argument("plans", metavar="PLAN...", nargs=-1, required=True)
 @output_option("plans: [{file, name, id, digest, notes}]")
+@click.option(
+    "--explain",
+    metavar="CODE",
+    callback=_explain,
+    expose_value=False,
+    is_eager=True,
+    help="Say what a code such as P012 means, and check nothing.",
+)
 @templates_option
 @prometheus_options
 def check(

@@ -27,6 +27,7 @@ from rollout.redact import redact
 if TYPE_CHECKING:
     from rollout.decide.record.facts import Learned
     from rollout.doctor.probe.missing import Query
+    from rollout.plan.model.guardrail import Guardrail
     from rollout.plan.model.plan import Plan
     from rollout.rehearse.assumptions import KnownFigures
     from rollout.rehearse.measure import Measured
@@ -158,6 +159,7 @@ def _rehearse_plan(
     **given: Any,
 ) -> Rehearsal:
     from rollout.rehearse.assumptions import KnownFigures, base
+    from rollout.rehearse.past import space_looks
     from rollout.rehearse.preflight import preflight
     from rollout.rehearse.runs import rehearse as run_scenarios
     from rollout.rehearse.scenario import usual_scenarios
@@ -172,13 +174,17 @@ def _rehearse_plan(
         }
     )
     figures, source = _asked(plan, figures, past, settings)
-    learnt = _learn_past(plan, settings) if past and source != _ASSUMED else None
+    spaced = space_looks(plan)
+    learnt = _learn_past(spaced, settings) if past and source != _ASSUMED else None
     start, changes = (
         base(plan, figures, learnt),
         _keep_last_of_name([*usual_scenarios(plan), *extra]),
     )
+    rehearsed = plan if learnt is None else spaced
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
-        runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
+        runs_by_name = run_scenarios(
+            rehearsed, start, changes, runs=runs, seed=seed, on_done=on_done
+        )
     return Rehearsal(
         plan=plan.name,
         rollout=plan.id,
@@ -229,20 +235,30 @@ def _learn_past(plan: Plan, settings: PrometheusSettings) -> Learned | None:
 
 def _refuse_unreadable(plan: Plan, measured: Measured, query: Query) -> None:
     """Raise InputError for series that are there and cannot be read: a rollout would be blind."""
-    from rollout.errors import InputError, ObserveError
-    from rollout.observe.selectors.source import source_of
+    from rollout.errors import InputError
 
-    problems = []
-    for guardrail in plan.spec.guardrails:
-        if guardrail.name not in measured.unread:
-            continue
-        try:
-            query(source_of(plan, guardrail).server, "vector(1)")
-        except ObserveError:
-            continue  # nobody answers: what is not known is assumed
-        problems.append(f"{guardrail.name}: {measured.problems[guardrail.name]}")
+    described = {
+        guardrail.name: _find_unreadable(plan, guardrail, measured, query)
+        for guardrail in plan.spec.guardrails
+    }
+    problems = [f"{name}: {problem}" for name, problem in described.items() if problem]
     if problems:
         raise InputError(f"{plan.name} would be blind: {'; '.join(problems)}")
+
+
+def _find_unreadable(plan: Plan, guardrail: Guardrail, measured: Measured, query: Query) -> str:
+    """Return why a guardrail's series cannot be read; empty where they can, or nobody answers."""
+    from rollout.doctor.series import find_unreadable
+    from rollout.errors import ObserveError
+    from rollout.observe.selectors.source import source_of
+
+    try:
+        query(source_of(plan, guardrail).server, "vector(1)")
+        if guardrail.name in measured.unread:
+            return measured.problems[guardrail.name]
+        return find_unreadable(plan, guardrail, query)
+    except ObserveError:
+        return ""  # what is not known is assumed
 
 
 def _name_servers(plan: Plan) -> str:

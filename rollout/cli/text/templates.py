@@ -64,7 +64,7 @@ def _describe_bad(metric: DeclaredMetric) -> str:
         return "none: it counts who was sent where"
     if metric.kind == "ratio":
         sums = metric.bad[0]
-        return f"shown: {_code(_format(sums.series, sums.where))} a {metric.per}"
+        return f"shown: {_code(_format(sums.series, sums.where))} {metric.of_one}"
     return " or ".join(_code(_format_outcome(metric, outcome)) for outcome in metric.bad)
 
 

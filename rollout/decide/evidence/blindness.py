@@ -59,16 +59,18 @@ def find_unseen(state: RolloutState, now: float, lived: float | None = None) -> 
 def _find_sample_time(state: RolloutState, now: float, clock: float) -> float:
     """Return the time by which the age of samples is measured.
 
-    It is the wall clock's while that has gone on like the rollout's own. Once it was set, or
-    stood still with the machine, the newest sample tells, and the time lived through since it came.
-    At the first look after that nobody knows whether a sample came meanwhile: it is as old as the
-    wall clock says, until a newer one comes.
+    It is the server's, by the wall clock and what an answer said last of its skew, while the wall
+    clock has gone on like the rollout's own. Once it was set, or stood still with the machine, the
+    newest sample tells, and the time lived through since it came. At the first look after that
+    nobody knows whether a sample came meanwhile: it is as old as the wall clock says, until a newer
+    one comes.
     """
+    server = state.at_server(now)
     if not state.is_lived or not state.heard_at or abs(now - clock) <= APART:
-        return now
+        return server
     heard = state.heard_at + max(clock - state.heard_clock, 0.0)
     is_unknown = state.leapt_clock >= state.heard_clock or state.has_leapt(now, clock)
-    return max(now, heard) if is_unknown else heard
+    return max(server, heard) if is_unknown else heard
 
 
 def _find_blindness(

@@ -242,7 +242,7 @@ def _count_until(state: RolloutState, following: Following, until: float) -> tup
     guardrail = state.guardrails.get(exposure_guardrail(state.plan))
     if guardrail is None:
         return 0, 0
-    alive_from = following.begun_at - stale_after(state)
+    alive_from = state.at_server(following.begun_at) - stale_after(state)
     alive = [(at, n) for at, n in guardrail.last_times(following.loser) if at >= alive_from]
     silent = sum(number for at, number in alive if at <= until)
     return silent, sum(number for _, number in alive)
@@ -309,7 +309,7 @@ def _find_segment_size(tally: TrafficTally) -> float | None:
 def _find_count_start(state: RolloutState, at: float) -> float:
     name = exposure_guardrail(state.plan)
     lag = next(g.lag for g in state.plan.spec.guardrails if g.name == name)
-    return at + _find_drain(state) + lag
+    return state.at_server(at) + _find_drain(state) + lag
 
 
 def _find_drain(state: RolloutState) -> float:

@@ -239,7 +239,8 @@ def _is_half_warm(state: RolloutState, now: float) -> bool:
     """Return whether the second half of the canary's warm-up is on, in which nothing counts yet."""
     if state.first_canary_at is None or state.warm_at is None or state.phase != "stepping":
         return False
-    return state.first_canary_at + state.plan.spec.warmup / 2 <= now < state.warm_at
+    begin = state.first_canary_at + state.plan.spec.warmup / 2
+    return begin <= state.at_server(now) < state.warm_at
 
 
 def _count_requests(state: RolloutState) -> int:

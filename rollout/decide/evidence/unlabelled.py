@@ -6,7 +6,12 @@ good, for a rollback the other way round. With more the comparison says nothing.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Iterable
+
 from analysis.counting.counts import Counts
+from analysis.counting.cursor import Arm, Series
 from analysis.fast_replace import replace
 from rollout.decide.state.guardrail import GuardrailState, UnlabelledUnits
 from rollout.plan.fields.metric import DeclaredMetric
@@ -31,6 +36,18 @@ def _add(before: UnlabelledUnits, counts: Counts) -> UnlabelledUnits:
         before.canary_units + counts.canary_exposures,
         before.stable_units + counts.stable_exposures,
     )
+
+
+def count_standing(series: Iterable[Series]) -> UnlabelledUnits:
+    """Return what counters show at their newest samples, as a look that began with them would."""
+    units: Counter[tuple[Arm, bool]] = Counter()
+    for entry in series:
+        newest = entry.samples[-1][1][0]
+        if entry.total and not entry.edges and math.isfinite(newest):
+            units[entry.arm, False] += int(newest)
+            units[entry.arm, True] += int(newest) * entry.unlabelled
+    arms: tuple[Arm, ...] = ("canary", "stable")
+    return UnlabelledUnits(*(units[arm, is_bare] for is_bare in (True, False) for arm in arms))
 
 
 def describe_blinding(counts: Counts | UnlabelledUnits | None, metric: DeclaredMetric) -> str:

@@ -51,6 +51,7 @@ class _LookBegin(NamedTuple):
 
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
+    state = replace(state, skew=fact.skew or 0.0)
     counted = exposure_guardrail(state.plan)
     since = _find_begin(state, fact, counted)
     guardrail_states = {}

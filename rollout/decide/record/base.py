@@ -1,15 +1,29 @@
-"""What every fact has, and how a split is written into one."""
+"""What every fact has, how a split is written into one, and what does not fit in words."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    WrapSerializer,
+)
 
 from rollout.decide.record.split import Split
 
 # The years 1 and 9892: what is no date, or none any more after a plan's longest time, is no time.
 _EARLIEST, _LATEST = -62_135_596_800.0, 250_000_000_000.0
+
+
+def describe_first(error: ValidationError) -> str:
+    """Say in one line what does not fit first, and where; quotes no value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 class RolloutFact(BaseModel):

@@ -53,7 +53,7 @@ class Started(RolloutFact):
     plan: dict[str, Any]
     digest: str
     total: int = Field(description="Constant total of all splits of this rollout.")
-    controller: str = Field(description="Version of the controller.")
+    controller: str = Field(description="Version and build of the controller.")
     uncalibrated: bool = Field(
         default=False, description="The plan asks for a calibration; a person waived it."
     )
@@ -76,6 +76,11 @@ class Started(RolloutFact):
     suspects: bool = Field(
         default=False,
         description="Evidence that stable's troubles limit lowers the weight without a verdict.",
+        exclude_if=lambda value: not value,
+    )
+    watches_collapse: bool = Field(
+        default=False,
+        description="Where nothing is known of the past, a collapse is watched for at every look.",
         exclude_if=lambda value: not value,
     )
     prometheus: PrometheusServer | None = Field(
@@ -107,6 +112,13 @@ class Observed(RolloutFact):
         default={},
         description="What an observer counted itself; such a guardrail has no `series`.",
         exclude_if=lambda value: not value,
+    )
+    skew: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Seconds by which the controller's clock is ahead of Prometheus', if it is "
+        "noticeably.",
+        exclude_if=lambda value: value is None,
     )
 
     @field_serializer("series", mode="wrap")
@@ -198,6 +210,11 @@ class Decided(RolloutFact):
     reasons: tuple[str, ...]
     sentence: str
     numbers: dict[str, Any] = Field({})
+    controller: str | None = Field(
+        default=None,
+        description="The build that decided, where the rollout's entries before name another.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class HumanSaid(RolloutFact):

@@ -179,7 +179,7 @@ def baking(view: View) -> Choice | None:
         return None
     if state.steady_at is None or state.warm_at is None:
         return hold(view, Reason.AWAITING_TRAFFIC)
-    if view.now < state.warm_at:
+    if state.at_server(view.now) < state.warm_at:
         return hold(view, Reason.WARMING_UP)
     return None if view.is_baked else hold(view, Reason.BAKING)
 

@@ -174,6 +174,7 @@ class RolloutState:
     move: Decided | None = None  # the newest decision about the mesh
     learned: Learned | None = None
     attempt: int = 1
+    controller: str = ""  # the build that decided last
     calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
     reads_past: bool = False  # stable's past is read before the first step
@@ -188,6 +189,7 @@ class RolloutState:
     learned_at: float = 0.0
     heard_at: float = 0.0  # time of the newest sample
     heard_clock: float = 0.0  # when it was read
+    skew: float = 0.0  # seconds by which the wall clock is ahead of Prometheus'
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
 
@@ -214,6 +216,10 @@ class RolloutState:
         if not self.is_lived:
             return None
         return round(self.clock_at(now, None) - self.started_at, 3)
+
+    def at_server(self, now: float) -> float:
+        """Return a wall time by the clock of the server whose samples are compared with it."""
+        return now - self.skew
 
     def clock_at(self, now: float, lived: float | None) -> float:
         """Return the rollout's clock at a lived time; without one, as the wall clock went on."""
@@ -389,7 +395,7 @@ class RolloutState:
         return self.plan.spec.stable.version, self.plan.spec.canary.version
 
 
-def test_of(guardrail: Guardrail) -> SequentialTest:
+def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     """Return the test of a guardrail's declared margin or tolerance, before any look."""
     source = guardrail.metric
     if guardrail.never is not None:
@@ -401,7 +407,7 @@ def test_of(guardrail: Guardrail) -> SequentialTest:
     if source.kind == "exposure":
         return ExposureCount()
     if (allowed := guardrail.bad_margin) is not None:
-        margin = RateMargin(ratio=allowed.ratio, absolute=allowed.absolute)
+        margin = RateMargin(allowed.ratio, allowed.absolute, watches_collapse=watches_collapse)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)
     if guardrail.tolerance is None:
         raise ValueError(f"{guardrail.name} has neither margin nor tolerance")
@@ -430,7 +436,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         delivery=Delivery(wanted=nothing, confirmed=nothing),
         guardrails={
             g.name: GuardrailState(
-                test_of(g),
+                test_of(g, watches_collapse=fact.watches_collapse),
                 has_late_start=has_holdback and g.weighs_evidence,
                 share_start=share_start,
             )
@@ -438,6 +444,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         },
         shares=share_start,
         attempt=fact.attempt,
+        controller=fact.controller,
         uncalibrated=fact.uncalibrated,
         reads_past=fact.reads_past or plan.spec.declared_pods is not None,
         finds_pods=fact.finds_pods,

@@ -29,7 +29,7 @@ def allowance(guardrail: Guardrail) -> str:
     """Describe how much worse the plan allows: `10 % slower`, `0.02 lower`, `1 point above ...`."""
     metric = guardrail.metric
     if guardrail.times is not None:
-        return f"{decimal(guardrail.times)} times stable's {metric.unit} a {metric.per}"
+        return f"{decimal(guardrail.times)} times stable's {metric.unit} {metric.of_one}"
     if guardrail.never is not None:
         return f"{guardrail.never.count - 1:,} bad {metric.unit}"
     if guardrail.bound is not None:

@@ -28,7 +28,7 @@ def show_only(guardrail: Guardrail) -> str:
     metric = guardrail.metric
     if metric.kind == "exposure":
         return f"counted ({metric.unit})"
-    return f"{_SHOWN_ONLY} ({metric.unit} a {metric.per})"
+    return f"{_SHOWN_ONLY} ({metric.unit} {metric.of_one})"
 
 
 def measure(guardrail: Guardrail, readout: Readout) -> str:
@@ -43,7 +43,7 @@ def measure(guardrail: Guardrail, readout: Readout) -> str:
     if readout.ratio_low is not None and readout.ratio_high is not None:
         roughly = f" (roughly {decimal(readout.ratio_low)} to {decimal(readout.ratio_high)})"
     times = f"{decimal(readout.ratio)} times stable's{roughly}"
-    return f"{own} {metric.unit} a {metric.per}, {times}"
+    return f"{own} {metric.unit} {metric.of_one}, {times}"
 
 
 def conclude(guardrail: Guardrail, readout: Readout) -> str:

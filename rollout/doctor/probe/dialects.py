@@ -30,6 +30,7 @@ _RENAMED = (
 )
 _HAS_QUANTILE = 'quantile!=""'
 _TOKENS = "gen_ai_client_token_usage"  # a histogram once, of which the sum is a counter now
+_PURPOSES = {"mean-tokens": "tokens"}  # where `tokens` is the name of a histogram
 _UNITS = ("_seconds", "_milliseconds", "_ms", "_tokens", "_token", "_ratio")
 _PARTS = ("_bucket", "_count", "_sum", "_total")
 _FORMS = {"": ("", "_total"), "_total": ("_total", ""), "_bucket": ("_bucket", "")}
@@ -56,7 +57,10 @@ def list_spellings(name: str) -> list[str]:
     bases = dict.fromkeys(unit for form in _rename(base) for unit in _list_units(form))
     forms = _FORMS.get(suffix, (suffix,))
     spellings = [f"{own}{form}" for own in bases for form in forms]
-    spellings += [f"{own}_sum" for own in bases if own == _TOKENS and suffix == "_total"]
+    if suffix in {"", "_total"} and _TOKENS in bases and not base.startswith(_TOKENS):
+        spellings.append(f"{_TOKENS}_sum")
+    if suffix == "_sum" and _TOKENS in bases:
+        spellings += [f"{own}{form}" for own in bases for form in _FORMS[""]]
     return [*(spelling for spelling in spellings if spelling != name), name]
 
 
@@ -96,7 +100,8 @@ def describe_dialect(template: str, names: Iterable[str], ask: Ask) -> str:
     by_template = {other: METRICS[other].names for other in others}
     also = [other for other, read in by_template.items() if {*read} & {*_all_forms(beside)}]
     what = ", ".join(also or beside)
-    too = f", and not by {what}, which is there too: two are never added" if what else ""
+    are = "is" if len(also or beside) == 1 else "are"
+    too = f", and not by {what}, which {are} there too: two are never added" if what else ""
     return f", in the dialect {template.partition('/')[0]} (of {len(others) + 1}){too}"
 
 
@@ -105,15 +110,27 @@ def list_siblings(template: str) -> list[str]:
     own = METRICS.get(template)
     if own is None:
         return []
-    spellings = {_plain(form) for name in own.names for form in list_spellings(name)}
-    purpose = template.partition("/")[2]
+    spellings = {_plain(form) for name in _list_counted(own) for form in list_spellings(name)}
+    purpose = _find_purpose(template)
     return [
         name
         for name, metric in METRICS.items()
         if metric.names != own.names
-        and name.partition("/")[2] == purpose
-        and all(_plain(read) in spellings for read in metric.names)
+        and metric.kind == own.kind
+        and _find_purpose(name) == purpose
+        and all(_plain(read) in spellings for read in _list_counted(metric))
     ]
+
+
+def _find_purpose(template: str) -> str:
+    """Return what a template is for, whatever release or spelling it is of."""
+    purpose = template.partition("/")[2]
+    return _PURPOSES.get(purpose, purpose)
+
+
+def _list_counted(metric: DeclaredMetric) -> Sequence[str]:
+    """Return the names that mean the same in each dialect: a ratio's units may be others."""
+    return [sums.series for sums in metric.bad] if metric.kind == "ratio" else metric.names
 
 
 def _all_forms(names: Iterable[str]) -> Iterator[str]:

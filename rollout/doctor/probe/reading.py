@@ -20,6 +20,7 @@ from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
 
 _SHOWN = 24  # edges
+_FEW = 20  # units
 _ARMS: tuple[Arm, ...] = ("stable", "canary")
 
 
@@ -39,11 +40,21 @@ def read_today(
     ]
     texts += _describe_edges(guardrail, raw)
     yield "ok", "; ".join(texts), ""
+    if text := _describe_all_bad(guardrail.metric, result.counts, versions[0]):
+        yield "warn", text, "mend `bad`: it selects good units too"
     age = _find_age(series["stable"], now)
     if guardrail.metric.needs_stable and age > stale_limit(plan, guardrail.lag):
         message = f"no new sample of {versions[0]} for {duration(round(age))}: it would be blind"
         fix = "see the target in Prometheus under *Status > Targets*; `lag` is for late samples"
         yield "fail", message, fix
+
+
+def _describe_all_bad(metric: DeclaredMetric, counts: Counts | None, version: str) -> str:
+    """Tell that nothing of stable is good, which no working service shows; or nothing."""
+    if metric.kind != "rate" or counts is None or counts.stable_exposures < _FEW:
+        return ""
+    is_all = counts.stable_bad == counts.stable_exposures
+    return f"every one of {version}'s {counts.stable_exposures:,} {metric.unit} is bad" * is_all
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,9 @@ class SqliteFile:
             if not may_make:
                 raise InputError(f"there is no journal at {self.path}")
             _create_file(self.path)
-        if self.path.is_dir():
-            raise JournalError(f"the journal {self.path} is not a journal (a folder)")
+        if not self.path.is_file():  # a pipe would be waited for without end
+            kind = "a folder" if self.path.is_dir() else "no file"
+            raise JournalError(f"the journal {self.path} is not a journal ({kind})")
         self.engine = self._make_reader()
 
     @property

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 # Stricter than any URL parser: no user, no backslash, no space, nothing but ASCII. Whatever two
@@ -50,3 +52,13 @@ def name_host(url: str) -> str:
     """Return the host and port of a URL for messages, without its user, however it is spelt."""
     base = split_parameters(url)[0].partition("://")[2]
     return base.rpartition("@")[2].partition("/")[0]
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL names this machine, so that no proxy stands between."""
+    with suppress(ValueError):
+        host = (urlsplit(url).hostname or "").removesuffix(".")
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        return ip_address(host).is_loopback
+    return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from pydantic import SecretStr
 
@@ -18,6 +20,8 @@ from rollout.plan.model.prometheus import PrometheusServer
 from rollout.redact import MASK
 
 _LARGEST = 65_536  # bytes of a secret
+_MOUNT = "mount the Secret that holds it, or mend the path in the access file"
+_NO_WAIT = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 # Printable characters of Latin-1, without a space at either end: what a header can hold.
 _SENDABLE = re.compile(r"[\x21-\x7e\xa0-\xff]([\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?")
 
@@ -59,6 +63,9 @@ class AskedServer:
         }
         if access.bearer:
             token = self._read(access.bearer.token, access.bearer.token_file, "token")
+            if " " in token:
+                cure = "a token has no blanks: leave out the word `Bearer`, or use `headers`"
+                raise self.fail("its token cannot be sent", cure)
             headers["Authorization"] = f"Bearer {token}"
         if access.basic:
             basic = access.basic
@@ -70,20 +77,28 @@ class AskedServer:
     def _read(self, secret: SecretStr | None, file: str | None, what: str) -> str:
         text = secret.get_secret_value() if secret else self._read_file(file or "", what)
         if not _SENDABLE.fullmatch(text):
-            raise self._fail(f"its {what} cannot be sent", "write it as one line of plain text")
+            where = f" ({self._find(file)})" if file else ""
+            problem = f"its {what} cannot be sent{where}"
+            raise self.fail(problem, "write it as one line of plain text")
         return text
 
     def _read_file(self, name: str, what: str) -> str:
-        path = Path(self._find(name))
+        """Return the text of a regular file: a pipe makes wait, and a device has no end."""
+        path = self._find(name)
         try:
-            with path.open("rb") as file:
-                content = file.read(_LARGEST)
+            with os.fdopen(os.open(path, _NO_WAIT), "rb") as file:
+                is_regular = S_ISREG(os.fstat(file.fileno()).st_mode)
+                content = file.read(_LARGEST + 1) if is_regular else b""
         except OSError as error:
-            raise self._fail_to_read(str(path), error) from None
+            raise self._fail_to_read(path, error) from None
+        if not is_regular:
+            raise self.fail(f"{path}: no regular file", _MOUNT)
+        if len(content) > _LARGEST:
+            raise self.fail(f"{path}: too large for a {what}", _MOUNT)
         try:
             return content.decode().strip()
         except UnicodeDecodeError:
-            raise self._fail(f"its {what} cannot be sent", f"{path} is no text") from None
+            raise self.fail(f"its {what} cannot be sent", f"{path} is no text") from None
 
     def _stamp(self, path: str) -> tuple[int, int, int]:
         try:
@@ -95,13 +110,13 @@ class AskedServer:
     def _find(self, name: str) -> str:
         return str(self.folder / Path(name).expanduser())
 
-    def _fail(self, problem: str, cure: str) -> ObserveError:
+    def fail(self, problem: str, cure: str) -> ObserveError:
+        """Return the error that the access cannot be used."""
         name = self.access.name if self.access else ""
         return ObserveError(f"the access {name} cannot be used: {problem}", cure)
 
     def _fail_to_read(self, path: str, error: OSError) -> ObserveError:
-        cure = "mount the Secret that holds it, or mend the path in the access file"
-        return self._fail(f"{path}: {error.strerror or type(error).__name__}", cure)
+        return self.fail(f"{path}: {error.strerror or type(error).__name__}", _MOUNT)
 
 
 def hide(text: str, headers: Mapping[str, str]) -> str:
@@ -145,8 +160,10 @@ class Accesses:
         address = parse_address(server.url)
         declared = next((text for text in access.servers if parse_address(text) == address), None)
         if address is None or declared is None:
+            # A plain address has no user in it; of any other only the host is told.
+            where = split_parameters(server.url)[0] if address else name_host(server.url)
             raise ObserveError(
-                f"the access {access.name} is not for {name_host(server.url)}",
+                f"the access {access.name} is not for {where}",
                 "name one of its servers in the plan, or let the installation add this one to "
                 "its `servers`",
             )

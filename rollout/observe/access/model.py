@@ -21,6 +21,7 @@ LONGEST = 60.0  # seconds: all rollouts of a controller wait for an answer
 _HEADER = spelled(r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$", "the name of a header, such as X-Scope-OrgID")
 # These are the client's own, or would say who asks a second time.
 _RESERVED = {"host", "content-length", "content-type", "transfer-encoding", "connection"}
+_RESERVED |= {"accept-encoding", "expect", "te", "upgrade"}
 _PARAMETERS = {"query", "time", "start", "end", "step"}
 
 
@@ -38,6 +39,12 @@ def _check_timeout(timeout: float) -> float:
     if timeout > LONGEST:
         raise fault("P006", f"all rollouts wait for an answer: at most {LONGEST:.0f}s")
     return timeout
+
+
+def _check_user(name: str) -> str:
+    if ":" in name:
+        raise fault("P006", "a user of HTTP has no `:` in the name: what follows is the password")
+    return name
 
 
 def _require_one(model: Any, key: str, key_of_file: str) -> None:
@@ -64,7 +71,7 @@ class Bearer(Model):
 class Basic(Model):
     """A user and a password."""
 
-    username: Text
+    username: Annotated[Text, AfterValidator(_check_user)]
     password: Secret | None = None
     password_file: Text | None = None
 

@@ -56,7 +56,8 @@ class Source:
             return service, labels.get(self.version, "")
         of_stable, of_canary = (match_all(arm, labels) for arm in self.arms)
         if of_stable and of_canary:
-            raise ObserveError("a series fits the selectors of both versions: tell them apart")
+            message = "a series fits the selectors of both versions: tell them apart"
+            raise ObserveError(message, "make the two selectors of `arms` exclude each other")
         return service, STABLE if of_stable else CANARY if of_canary else ""
 
 

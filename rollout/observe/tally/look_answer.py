@@ -22,6 +22,7 @@ class LookAnswer:
     origins: dict[str, Origins] = field(default_factory=dict)
     unbelieved: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tallies: dict[str, LookTally] = field(default_factory=dict)
+    skew: float | None = None
 
     def add(self, samples: ParsedSamples, counter: LookCounter) -> None:
         """Add one guardrail's samples: counted where the ask has marks, else as they are."""
@@ -53,4 +54,5 @@ class LookAnswer:
             self.unbelieved,
             self.tallies,
             self.ask.marks or {},
+            self.skew,
         )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from analysis.counting.belief import DoubtError, count_believed
+from analysis.counting.change import find_fall
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Arm, Cursor, Sample, Series, check
 from analysis.counting.layout import on_edges
@@ -146,12 +147,15 @@ def _build_cursor(series: Sequence[Series], mark: LookTally, name: Name) -> Curs
         raise EvidenceError("bucket layouts differ")
     keys = {name(f"{arm} {series}"): (arm, series) for arm, series in cursor.last}
     doubted = {keys[of]: end for of, end in mark.doubted.items() if of in keys}
+    classic = () if mark.grid else series  # native ones are not on one grid here
+    falls = ((key, find_fall(e.samples)) for e in classic if (key := (e.arm, e.key)) in doubted)
     return replace(
         cursor,
         started=mark.began is not None,
         began=mark.began,
         pace=mark.pace,
         doubted=doubted,
+        left={key: fall for key, fall in falls if fall is not None},
     )
 
 

@@ -95,7 +95,8 @@ def _desire(trigger: Json, outcome: TriggerOutcome) -> DesiredPlan:
             "observedGeneration": trigger["metadata"].get("generation", 0),
             # The last one tells that a Deployment served stable, also while there is none: one that
             # is deleted and made anew with its next version must not pass for a new one.
-            "version": outcome.version or before.get("version", ""),
+            "version": outcome.version or _read_last_version(trigger),
+            "deployment": _name_single(trigger),
             "plan": outcome.plan["metadata"]["name"] if outcome.plan else "",
             "reason": outcome.reason,
             "message": redact(outcome.message),
@@ -122,7 +123,7 @@ def _evaluate(trigger: Json, deployments: Mapping[str, Json], plans: KnownPlans)
     recorded, status = fleet.stable(namespace, service), trigger.get("status") or {}
     stable = recorded or _declared_stable(trigger)
     past = {*fleet.versions_of(namespace, service), *status.get("acted", [])}
-    chosen = choose(watched, candidates, stable, status.get("version", ""), past)
+    chosen = choose(watched, candidates, stable, _read_last_version(trigger), past)
     if chosen.problem or chosen.deployment is None:
         return TriggerOutcome("Invalid", chosen.problem, chosen.version)
     if not chosen.version:
@@ -130,6 +131,17 @@ def _evaluate(trigger: Json, deployments: Mapping[str, Json], plans: KnownPlans)
         message = f"the pods of Deployment {name} have no label `{watched.label}`"
         return TriggerOutcome("NoVersion", message)
     return _evaluate_version(trigger, chosen.deployment, chosen.version, plans)
+
+
+def _read_last_version(trigger: Json) -> str:
+    """Return the version that the trigger showed last; empty if it watched another Deployment."""
+    status = trigger.get("status") or {}
+    is_same = status.get("deployment", _name_single(trigger)) == _name_single(trigger)
+    return str(status.get("version", "")) if is_same else ""
+
+
+def _name_single(trigger: Json) -> str:
+    return str(trigger["spec"].get("deployment") or "")
 
 
 def _declared_stable(trigger: Json) -> str:

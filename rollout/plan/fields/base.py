@@ -25,7 +25,7 @@ SPELLED = {
     _NAMESPACE: "lower-case letters, digits and `-`, at most 63, a letter or digit at each end",
     _WORD: "letters, digits, `-`, `_` and `.`, at most 63, beginning with a letter or digit",
     LABEL: "a Prometheus label name: letters, digits, `_` and `.`",
-    _VERSION: "text of at most 253 characters, without blanks at its ends",
+    _VERSION: "one line of text of at most 253 characters, without blanks at its ends",
     _URL: "an address that begins with http:// or https://",
 }
 

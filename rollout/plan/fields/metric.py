@@ -102,6 +102,11 @@ class DeclaredMetric:
         return f"{seconds * 1000:.7g} ms" if abs(seconds) < 1 else f"{seconds:.7g} s"
 
     @property
+    def of_one(self) -> str:
+        """What a ratio is of, behind a noun: `a call`, `an answer`."""
+        return f"{'an' if self.per[:1].lower() in set('aeiou') else 'a'} {self.per}"
+
+    @property
     def is_proxy(self) -> bool:
         """Whether a proxy reports it, so that it counts requests to a dead canary too."""
         return self.reporter == "proxy"

@@ -62,6 +62,7 @@ class TriggerStatus(Model):
 
     observed_generation: int = Field(description="Generation of the trigger that was read last.")
     version: str = Field("", description="The version that it saw last.")
+    deployment: str = Field("", description="The one Deployment that it watched for that.")
     plan: str = Field("", description="The plan that was made for it.")
     reason: str = Field(description="What became of it, in one CamelCase word.")
     message: str = Field("", description="What became of it, in a sentence.")
@@ -154,7 +155,8 @@ def _build_document() -> Json:
         schema := WatchedDeployments.model_json_schema(), schema.get("$defs", {})
     )
     plan = bound_lists(crd.structural(schema := Spec.model_json_schema(), schema["$defs"]))
-    del plan["properties"]["canary"]
+    for key in ("canary", "release"):  # of one version
+        del plan["properties"][key]
     plan["required"].remove("canary")
     for mesh, key in _ARMS:
         arms = plan["properties"]["route"]["properties"][mesh]["properties"][key]["properties"]

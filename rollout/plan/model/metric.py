@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from rollout.plan.fields.base import Model, Number, Word, spelled
+from rollout.plan.fields.base import Model, Number, Word, is_recorded, spelled
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.matchers import Matchers, read_matchers
 from rollout.plan.fields.metric import DeclaredMetric, Reporter, Selector
@@ -85,6 +85,20 @@ class Counter(Model):
         if self.total is not None and self.where is not None:
             message = "`where` belongs in `total` and in `bad`, which are selectors of their own"
             raise_at("counter", (("where",), fault("P016", message)))
+        return self
+
+    @model_validator(mode="after")
+    def _check_good_units(self, info: ValidationInfo) -> Self:
+        """Refuse a counter without good units. Recorded plans go on."""
+        total = self.metric.total
+        is_all = any(
+            outcome.series == total.series and set(outcome.where) <= set(total.where)
+            for outcome in self.metric.bad
+        )
+        if is_all and not is_recorded(info):
+            hint = "give `bad` a label that tells bad units from good ones"
+            message = "`bad` selects all that is counted, so that nothing is good"
+            raise_at("counter", (("bad",), fault("P006", message, hint=hint)))
         return self
 
     @property

@@ -152,6 +152,11 @@ def _explain_pattern(_: Path, __: yaml.Node, context: Any) -> Explanation:
     return "P006", f"must be {SPELLED[context['pattern']]}", ""
 
 
+def _explain_emptiness(_: Path, value: yaml.Node, __: Any) -> Explanation:
+    is_text = isinstance(value, yaml.ScalarNode)
+    return "P006", "must not be empty" if is_text else "needs at least one entry", ""
+
+
 def _expect(noun: str, plain: str = "") -> Callable[[Path, yaml.Node, Any], Explanation]:
     """Explain a value of another kind than `noun`; `plain` matches what is one, without quotes."""
 
@@ -181,7 +186,7 @@ _EXPLAIN: dict[str, Callable[[Path, yaml.Node, Any], Explanation]] = {
     "string_type": _explain_text,
     "string_pattern_mismatch": _explain_pattern,
     "string_too_short": lambda *_: ("P006", "must not be empty", ""),
-    "too_short": lambda *_: ("P006", "needs at least one entry", ""),
+    "too_short": _explain_emptiness,
     "float_type": _expect("a number", r"-?[0-9]+(\.[0-9]+)?"),
     "int_type": _expect("a whole number", "-?[0-9]+"),
     "bool_type": _expect("true or false", "true|false"),

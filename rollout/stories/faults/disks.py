@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rollout.decide.record.facts import Elected
 from rollout.stories.faults.registry import LASTS, event
 from rollout.stories.world.world import StoryWorld
 
@@ -49,3 +50,24 @@ def tear(world: StoryWorld, value: float) -> None:
     row = disk.rows[index]
     disk.alter(index, row.text.replace("1", "2", 1))
     world.later(10.0, lambda: disk.mend(index, row))
+
+
+@event("downgrade", "5 an older version meets a newer one's entry", LASTS)
+def downgrade(world: StoryWorld, value: float) -> None:
+    """A newer version appends an entry, an older one takes its place, and goes again."""
+    disk = world.disks[0]
+    if disk.has_newer_entry:
+        return
+    disk.add_newer_entry(Elected(rollout="", at=world.now, controller="newer", term=0))
+
+    def replace_controllers() -> None:
+        for process in world.processes:
+            if process.disk is disk:
+                process.die()
+
+    def upgrade() -> None:
+        disk.read_newer_entry()
+        replace_controllers()
+
+    replace_controllers()
+    world.later(value, upgrade)

@@ -8,6 +8,7 @@ from rollout.kube.kinds import Json
 from rollout.stories.faults.registry import event
 from rollout.stories.setting import SERVICE
 from rollout.stories.world.routes import (
+    RULES,
     build_objects,
     has_both_arms,
     is_canary,
@@ -31,6 +32,21 @@ def edit_weights(world: StoryWorld, value: float) -> None:
 
     world.touch("weights")
     world.api.edit(world.key, change)
+
+
+@event("edit-policy", "24 a person edits a policy's object", (0.0, 1.0))
+def edit_policy(world: StoryWorld, value: float) -> None:
+    """Somebody changes a field of a plan's policy (1), or one beside it (0)."""
+
+    def change(live: Json) -> None:
+        policy = live["spec"].setdefault("trafficPolicy", {})
+        if value:
+            policy.setdefault("outlierDetection", {})["consecutive5xxErrors"] = 9
+        else:
+            policy.setdefault("connectionPool", {})["tcp"] = {"connectTimeout": "3s"}
+
+    world.touch("policy")
+    world.api.edit((RULES, SERVICE), change)
 
 
 @event("edit-one-route", "29 one of several routes is edited", (5.0, 50.0, 100.0))

@@ -163,6 +163,9 @@ class Invariant:
     def on_write(self, write: AcceptedWrite) -> None:
         """Hear of a routing object that a controller has written."""
 
+    def on_policy(self, write: AcceptedWrite) -> None:
+        """Hear of an object of a plan's policy that a controller has written."""
+
     def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
         """Hear of entries that are durable; decisions come one by one to `on_decision`."""
         for entry in entries:

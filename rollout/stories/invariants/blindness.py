@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
-from rollout.stories.setting import CANARY, STABLE
+from rollout.stories.setting import CANARY, SHOWN, STABLE, TIMES
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.world import PERIOD
 
@@ -56,15 +56,21 @@ class NeedsEvidence(Invariant):
             self.break_("promoted without proof from below the top of the ramp")
 
     def _check_safe(self, trace: RolloutTrace, fact: Decided) -> None:
-        verdicts = {
-            name: numbers["verdict"] for name, numbers in fact.numbers.get("guardrails", {}).items()
+        weighed = {
+            name: numbers
+            for name, numbers in fact.numbers.get("guardrails", {}).items()
+            if name != SHOWN
         }
+        verdicts = {name: numbers["verdict"] for name, numbers in weighed.items()}
         if not verdicts or set(verdicts.values()) != {"safe"}:
             self.break_(f"promoted while guardrails are {verdicts}")
-        shares = [numbers["safe"] or 0.0 for numbers in fact.numbers["guardrails"].values()]
+        shares = [numbers["safe"] or 0.0 for numbers in weighed.values()]
         if min(shares, default=0.0) < 1 - 1e-4:
             self.break_(f"promoted with {min(shares):.0%} of the proof")
         traffic, now = self.chronicle.traffic(trace), self.world.now
+        longer = traffic.compare_tokens()
+        if longer > TIMES:
+            self.break_(f"promoted with {longer:.2g} times the tokens, at most {TIMES} are allowed")
         if traffic.users[CANARY] < 30:
             self.break_(f"promoted after {traffic.users[CANARY]} requests of the canary")
         before, after = traffic.until(now - 25), traffic.until(now - 6)

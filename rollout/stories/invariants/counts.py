@@ -34,10 +34,7 @@ class WindowsAreClean(Invariant):
     text = "warm-up is left out, and both versions are counted over the same time"
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
-        if (
-            self.chronicle.has_any("clock", "late", "workers")
-            or trace.plan.spec.traffic is not None
-        ):
+        if self.chronicle.has_any("late", "workers") or trace.plan.spec.traffic is not None:
             return
         numbers = fact.numbers.get("guardrails", {}).get("errors")
         if not numbers or not numbers.get("canary"):

@@ -85,7 +85,10 @@ class FieldsAreOurs(Invariant):
 def _strip(live: Json) -> Json:
     """Return what is people's own in an object: without our fields, in the order it has."""
     plain = copy.deepcopy({"spec": live.get("spec")})
-    _strip_file(plain["spec"] or {})
+    spec: Json = plain["spec"] or {}
+    if "subsets" in spec:
+        spec.pop("trafficPolicy", None)  # see `policies`
+    _strip_file(spec)
     for route in list_routes(plain):
         entries = list_entries(route)
         if entries and (takes_users(route) or not all(map(is_canary, entries))):

@@ -65,9 +65,16 @@ class SharesAreTrue(Invariant):
         written_at = self._written_at.get(trace.key)
         if written_at is None or not trace.last_split.canary or code == "held-back":
             return
+        if not self._knows_step(trace):
+            return
         baked = self.world.now - written_at
         if baked < trace.plan.spec.ramp.bake + SCRAPE - 2:
             self.break_(f"{fact.action} {baked:.0f} s after the step before was confirmed")
+
+    def _knows_step(self, trace: RolloutTrace) -> bool:
+        """Return whether the journal has a step before, which an older backup may lack."""
+        kinds = {"confirmed", "drifted"}
+        return any(f.kind in kinds and f.rollout == trace.rollout for f in trace.disk.facts)
 
     def _check_share(self, trace: RolloutTrace, since: float) -> None:
         """Check the share since the last write; after a holdback its last look is what agreed."""

@@ -12,6 +12,7 @@ from rollout.errors import JournalError
 from rollout.journal.hash_chain import verify
 from rollout.ports import Entry
 from rollout.stories.invariants.base import Invariant
+from rollout.stories.world.apiserver import AcceptedWrite
 from rollout.stories.world.exporters import PRIVATE
 from rollout.stories.world.store import SimulatedDisk
 
@@ -41,15 +42,20 @@ class Replays(Invariant):
 
 
 class KeepsChain(Invariant):
-    """The journal's rows are one unbroken chain, and nothing is sealed onto an altered one."""
+    """The journal's rows are one unbroken chain, and nobody goes on behind what cannot be read."""
 
     code = "I15"
-    text = "the journal is one chain, and nothing is added to an altered entry"
+    text = "the journal is one chain, and nobody goes on behind an altered or unknown entry"
 
     def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
         where = entries[0].seq - 2
         if 0 <= where < len(disk.rows) and where in disk.altered:
             self.break_(f"entry {entries[0].seq} was sealed onto an altered one")
+
+    def on_write(self, write: AcceptedWrite) -> None:
+        process = next(p for p in self.world.processes if p.name == write.writer)
+        if process.disk.has_newer_entry:
+            self.break_(f"{write.writer} wrote, and its journal ends with what it cannot read")
 
     def at_end(self) -> None:
         for disk in self.world.disks:

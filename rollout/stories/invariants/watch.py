@@ -24,6 +24,7 @@ from rollout.stories.invariants.people import (
     HooksAreCalledOnce,
     PeopleAreHeard,
 )
+from rollout.stories.invariants.policies import PoliciesGo
 from rollout.stories.invariants.records import (
     HidesLabels,
     KeepsChain,
@@ -34,6 +35,7 @@ from rollout.stories.invariants.writers import OneWriter
 from rollout.stories.invariants.writes import NeverRaisesAgain, RecordedFirst, WeightsAreValid
 from rollout.stories.story import SeededStory
 from rollout.stories.world.apiserver import AcceptedWrite
+from rollout.stories.world.routes import RULES
 from rollout.stories.world.store import SimulatedDisk
 from rollout.stories.world.world import StoryWorld
 
@@ -62,6 +64,7 @@ CHECKS: tuple[type[Invariant], ...] = (
     KeepsPlan,
     HooksComeLast,
     NoTraceback,
+    PoliciesGo,
 )
 
 
@@ -91,8 +94,9 @@ class PromiseWatch:
             check.at_end()
 
     def _on_write(self, write: AcceptedWrite) -> None:
+        is_policy = write.key[0] == RULES
         for check in self.checks:
-            check.on_write(write)
+            (check.on_policy if is_policy else check.on_write)(write)
 
     def _on_append(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
         for entry in entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollout.stories.invariants.base import Chronicle, Invariant
 from rollout.stories.world.apiserver import AcceptedWrite
+from rollout.stories.world.process import SimulatedProcess
 
 _MOST_TURNS = 6
 
@@ -17,23 +18,34 @@ class OneWriter(Invariant):
     def __init__(self, chronicle: Chronicle) -> None:
         super().__init__(chronicle)
         self._writers: list[int] = []
+        self._written_at = 0.0
+
+    def on_policy(self, write: AcceptedWrite) -> None:
+        self._check_holder(write)
 
     def on_write(self, write: AcceptedWrite) -> None:
-        process = next(p for p in self.world.processes if p.name == write.writer)
-        holder = process.disk.holder
-        # Where nobody holds it, nobody else writes: what is written is recorded all the same (I2).
-        if holder and holder != write.writer:
-            self.break_(f"{write.writer} wrote while {holder} held the journal")
-        # What a file says and Envoy does not take moves no traffic.
-        is_taken = self.world.now >= self.world.rejects_until
-        if self.world.setting.mesh == "envoy" and not is_taken:
+        process = self._check_holder(write)
+        # What a file says and Envoy does not take, or has not loaded yet, moves no traffic.
+        is_file = self.world.setting.mesh == "envoy"
+        if is_file and self.world.now < self.world.rejects_until:
             return
         number = self.world.disks.index(process.disk)
+        if is_file and self.world.now < self._written_at + self.world.push_delay:
+            del self._writers[-1:]
+        self._written_at = self.world.now
         if not self._writers or self._writers[-1] != number:
             self._writers.append(number)
             if len(self._writers) > _MOST_TURNS:
                 self.break_(f"controllers of two journals took turns {len(self._writers)} times")
                 self._writers = []
+
+    def _check_holder(self, write: AcceptedWrite) -> SimulatedProcess:
+        process = next(p for p in self.world.processes if p.name == write.writer)
+        holder = process.disk.holder
+        # Where nobody holds it, nobody else writes: what is written is recorded all the same (I2).
+        if holder and holder != write.writer:
+            self.break_(f"{write.writer} wrote while {holder} held the journal")
+        return process
 
     def after_step(self) -> None:
         leaders = [p.name for p in self.world.processes if p.is_elected and p.leads()]

@@ -131,6 +131,14 @@ def duration_labels(service: str, version: str, edge: str) -> Labels:
     )
 
 
+def sum_labels(service: str, version: str) -> Labels:
+    """Return the labels of a client's proxy of what has no outcome."""
+    return (
+        ("destination_service_name", service),
+        ("destination_version", version),
+    )
+
+
 def verdict_labels(service: str, version: str, verdict: str) -> Labels:
     """Return the labels by which a judge counts its verdicts."""
     return (

@@ -9,10 +9,10 @@ from rollout.tick.times.lived_time import LivedTime
 
 class _Unmeasured(LivedTime):
     def read(  # type: ignore[override]
-        self, rollout: str, state: RolloutState, wall: float
+        self, rollout: str, state: RolloutState, wall: float, skew: float | None = None
     ) -> None:
         """Return nothing: the version records no lived time, and goes by the wall clock."""
-        del rollout, state, wall
+        del rollout, state, wall, skew
 
 
 class OlderController(Controller):

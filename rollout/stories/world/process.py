@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Elected, Fact
 from rollout.errors import ClusterError, SurefootError
+from rollout.journal.scan import new_entries
 from rollout.kube.kinds import Kind
 from rollout.kube.watches import WatchedObjects
 from rollout.leader.election import LeaderElector, LeaseTimes
@@ -18,6 +19,7 @@ from rollout.ports import Ports
 from rollout.route.fence import FencedObjects
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.mesh_router import MeshAccess, MeshRouter
+from rollout.route.policy.cluster import ClusterPolicyStore
 from rollout.stories.setting import NAMESPACE
 from rollout.stories.world.client import ApiClient, SimulatedWatch
 from rollout.stories.world.envoy import open_envoy
@@ -200,7 +202,8 @@ class SimulatedProcess:
 
     def _record(self, fact: Fact) -> object:
         journal = self._connect()
-        return journal.append([fact], len(self.disk.rows))
+        _, newest = new_entries(journal, 0)
+        return journal.append([fact], newest)
 
     def _timer(self) -> float:
         return self.world.now
@@ -216,7 +219,8 @@ class SimulatedProcess:
             return SimulatedWatch(self.world.api, kind)
 
         fenced = FencedObjects(api, fence)
-        access = MeshAccess(ClusterRouter(fenced, WatchedObjects(watch), api))
+        weights = ClusterRouter(fenced, WatchedObjects(watch), api)
+        access = MeshAccess(weights, ClusterPolicyStore(fenced))
         envoy = MeshAccess(open_envoy(self, fence))
         router = MeshRouter(
             {"istio": lambda: access, "gateway": lambda: access, "envoy": lambda: envoy}, fence

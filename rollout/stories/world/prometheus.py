@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import requests
 
-from rollout.errors import ObserveError
-from rollout.observe.client import QueryRefusedError
+from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.prometheus import PrometheusClient, PrometheusObserver
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.stories.setting import CANARY, STABLE
@@ -179,7 +178,7 @@ class SimulatedObserver(PrometheusObserver):
     ) -> None:
         super().__init__(_TIMEOUT, key=_KEY, timer=server.now)
         connection: Any = SimulatedConnection(server, effect, sleep)
-        self._client = PrometheusClient(connection, "prometheus", _TIMEOUT, ())
+        self._client = PrometheusClient(connection, "prometheus", _TIMEOUT, (), server.now)
 
     def _get_client(self, server: PrometheusServer) -> PrometheusClient:
         del server

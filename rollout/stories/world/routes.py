@@ -12,6 +12,8 @@ from rollout.stories.setting import CANARY, NAMESPACE, STABLE, Setting
 
 PLURALS = {"istio": "virtualservices", "gateway": "httproutes", "envoy": "envoyroutes"}
 """The objects that people edit, by mesh; a local Envoy's is its route file."""
+RULES = "destinationrules"
+"""The objects that hold a plan's policy, in Istio."""
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 
@@ -133,7 +135,10 @@ def build_objects(setting: Setting, service: str) -> list[tuple[str, Json]]:
         match: Json = {"headers": {"traffic": {"exact": "test"}}}
         http.insert(0, {"name": "testers", "match": [match], "route": [pin]})
     subsets = [{"name": name, "labels": {"version": name}} for name in (STABLE, CANARY)]
-    rule = {"host": service, "subsets": subsets}
+    rule: Json = {"host": service, "subsets": subsets}
+    if setting.policy == "yes":
+        own = {"loadBalancer": {"simple": "RANDOM"}, "outlierDetection": {"interval": "7s"}}
+        rule["trafficPolicy"] = own
     return [
         (
             "virtualservices",
@@ -144,7 +149,7 @@ def build_objects(setting: Setting, service: str) -> list[tuple[str, Json]]:
             },
         ),
         (
-            "destinationrules",
+            RULES,
             {"kind": "DestinationRule", "metadata": dict(metadata), "spec": rule},
         ),
     ]

@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rollout.decide.record.facts import Fact
 from rollout.errors import JournalBusyError, JournalError, StaleError
-from rollout.journal.hash_chain import START, NewestRow, Row, parse, seal_all, verify
+from rollout.journal.hash_chain import (
+    START,
+    NewestRow,
+    Row,
+    canonical,
+    digest,
+    document,
+    parse,
+    seal_all,
+    verify,
+)
 from rollout.journal.scan import check_picked, scan
 from rollout.ports import Entry, SkippedObservation
+
+
+class StoredRows(Protocol):
+    """Where rows may be as well: a database that a test has opened."""
+
+    def append(self, facts: Sequence[Fact], after: int) -> tuple[list[Entry], list[Row]]:
+        """Append durably; return the entries and their rows."""
+        ...
+
+    def rows(self, after: int) -> list[Row]:
+        """Return the verified rows after an entry. Raises JournalError."""
+        ...
+
+    def put_in_place(self, rows: Sequence[Row]) -> None:
+        """Let somebody put another journal in its place, whatever its rows are."""
+        ...
 
 
 @dataclass
@@ -27,6 +54,8 @@ class SimulatedDisk:
     holder: str = ""
     faults: dict[str, float] = field(default_factory=dict)
     altered: set[int] = field(default_factory=set)  # places of rows
+    newer: tuple[Fact, Row] | None = None  # what a newer version appended
+    database: StoredRows | None = None  # where the rows are as well, and are read from
     is_old: bool = False  # an older version writes, which knows no lived time
     on_append: Callable[[Sequence[Entry]], None] = lambda _entries: None
 
@@ -38,18 +67,47 @@ class SimulatedDisk:
         """Put an older backup in index: everything after entry `seq` is gone."""
         del self.rows[seq:]
         del self.facts[seq:]
+        self.altered = {index for index in self.altered if index < seq}
+        self._replace_file()
 
     def alter(self, index: int, text: str) -> None:
         """Let a disk's fault change a row's text."""
         row = self.rows[index]
         self.rows[index] = Row(row.seq, text, row.previous, row.hash)
         self.altered.add(index)
+        self._replace_file()
 
     def mend(self, index: int, row: Row) -> None:
         """Put a row back as it was, unless the journal was cut meanwhile."""
         self.altered.discard(index)
         if index < len(self.rows):
             self.rows[index] = row
+            self._replace_file()
+
+    @property
+    def has_newer_entry(self) -> bool:
+        """Whether an entry is there that only a newer version can read."""
+        return self.newer is not None and self.newer[1] in self.rows
+
+    def add_newer_entry(self, fact: Fact) -> None:
+        """Let a newer version append a fact with a field that this one does not know."""
+        last = self.rows[-1] if self.rows else START
+        (row,) = seal_all(last, [fact])
+        text = canonical({**document(fact), "zenith": 1})
+        strange = Row(row.seq, text, row.previous, digest(row.previous, row.seq, text))
+        self.newer = fact, strange
+        self.rows.append(strange)
+        self.altered.add(row.seq - 1)
+        self._replace_file()
+
+    def read_newer_entry(self) -> None:
+        """Let a version come that can read it, unless the journal was cut meanwhile."""
+        if self.newer is None or not self.has_newer_entry:
+            return
+        (fact, row), self.newer = self.newer, None
+        (readable,) = seal_all(Row(row.seq - 1, "", "", row.previous), [fact])
+        self.facts.insert(row.seq - 1, fact)
+        self.mend(row.seq - 1, readable)
 
     def write(self, facts: Sequence[Fact], after: int, newest: NewestRow) -> list[Entry]:
         """Append durably. Raises JournalMovedError, JournalError."""
@@ -62,8 +120,7 @@ class SimulatedDisk:
         newest.check_last(last, after)
         if self.is_old:
             facts = [fact.model_copy(update={"lived": None}) for fact in facts]
-        rows = seal_all(last, facts)
-        entries = [parse(row) for row in rows]
+        entries, rows = self._append(last, facts, after)
         self.rows += rows
         newest.note(self.rows[-1])
         self.facts += [entry.fact for entry in entries]
@@ -71,6 +128,26 @@ class SimulatedDisk:
         if self.has("unclear"):
             raise JournalError("the journal cannot be read or written: the disk reports a fault")
         return entries
+
+    def _append(
+        self, last: Row, facts: Sequence[Fact], after: int
+    ) -> tuple[list[Entry], list[Row]]:
+        if self.database is not None:
+            return self.database.append(facts, after)
+        rows = seal_all(last, facts)
+        return [parse(row) for row in rows], rows
+
+    def load(self, after: int) -> list[Row]:
+        """Return the rows after an entry, verified. Raises JournalError."""
+        if self.database is not None:
+            return self.database.rows(after)
+        loaded = self.rows[after:]
+        verify(loaded, self.rows[after - 1] if after else START)
+        return loaded
+
+    def _replace_file(self) -> None:
+        if self.database is not None:
+            self.database.put_in_place(self.rows)
 
     def check_there(self) -> None:
         """Raise JournalError while the journal does not answer."""
@@ -135,13 +212,13 @@ class SimulatedJournal:
         self.disk.check_there()
 
     def _load(self, after: int) -> list[Row]:
-        self.disk.check_there()
-        if self.is_locked and self.disk.holder != self.owner:
+        disk = self.disk
+        disk.check_there()
+        if self.is_locked and disk.holder != self.owner:
             raise JournalBusyError("this process has lost the controller's lock")
-        rows = self.disk.rows
+        rows = disk.rows
         self.newest.check_kept(after, rows[after - 1] if 0 < after <= len(rows) else None)
-        loaded = rows[after:]
-        verify(loaded, rows[after - 1] if after else START)
+        loaded = disk.load(after)
         if loaded:
             self.newest.note(loaded[-1])
         return loaded

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rollout.kube.kinds import Json
-from rollout.stories.setting import CANARY, STABLE, STABLE_ERRORS, Setting
+from rollout.stories.setting import (
+    CANARY,
+    DECISIONS,
+    STABLE,
+    STABLE_ERRORS,
+    TIMES,
+    TOKENS,
+    Setting,
+)
 from rollout.stories.world.exporters import (
     DURATIONS,
     EDGES,
@@ -18,11 +26,13 @@ from rollout.stories.world.exporters import (
     SimulatedExporter,
     duration_labels,
     request_labels,
+    sum_labels,
     verdict_labels,
 )
 from rollout.stories.world.routes import Shares
 
 _HARM = {"harmful": 0.25, "dead": 1.0, "perfect": 0.0, "edge": 0.06}
+_TOKENS = 200.0  # of a request
 _LATE = 45.0  # seconds until a canary that is late to fail does
 _SLOW, _FAST = (0.1, 0.5, 0.3, 0.09, 0.01), (0.3, 0.6, 0.09, 0.01, 0.0)
 
@@ -71,6 +81,7 @@ class ServiceTraffic:
     served: dict[str, int] = field(default_factory=lambda: {STABLE: 0, CANARY: 0})
     failed: dict[str, int] = field(default_factory=lambda: {STABLE: 0, CANARY: 0})
     users: dict[str, int] = field(default_factory=lambda: {STABLE: 0, CANARY: 0})
+    tokens: dict[str, int] = field(default_factory=lambda: {STABLE: 0, CANARY: 0})
     is_up: dict[str, bool] = field(default_factory=lambda: {STABLE: True, CANARY: True})
     extra_errors: dict[str, float] = field(default_factory=lambda: {STABLE: 0.0, CANARY: 0.0})
     judged: float = 1.0  # share of the canary's answers that the judge scores
@@ -96,6 +107,13 @@ class ServiceTraffic:
         total = sum(proxy.weight for proxy in self.proxies)
         parts = (proxy.weight * self._canary_share(proxy) for proxy in self.proxies)
         return sum(parts) / total if total else 0.0
+
+    def compare_tokens(self) -> float:
+        """Return how many times as many tokens a request of the canary has had; 0 without any."""
+        if not (self.tokens[CANARY] and self.tokens[STABLE]):
+            return 0.0
+        means = {version: count / self.served[version] for version, count in self.tokens.items()}
+        return means[CANARY] / means[STABLE]
 
     def copies(self) -> float:
         """Return the share of users' requests of which the canary gets a copy now."""
@@ -146,8 +164,21 @@ class ServiceTraffic:
         exporter.add(REQUESTS, request_labels(service, version, "503"), failed)
         if self.setting.guardrails == "latency":
             self._time(exporter, version, count)
+        if self.setting.guardrails == "ratio":
+            tokens = self._count_tokens(version, count)
+            exporter.add(TOKENS, sum_labels(service, version), tokens)
+        if self.setting.guardrails == "exposure":
+            exporter.add(DECISIONS, sum_labels(service, version), count)
         if self.judge is not None:
             self._judge(self.judge, version, count - failed)
+
+    def _count_tokens(self, version: str, count: int) -> int:
+        """Return the tokens of so many requests; a perfect canary's answers are too long."""
+        is_long = version == CANARY and self.kind == "perfect"
+        mean = _TOKENS * (2 * TIMES if is_long else 1.0)
+        tokens = int(self.dice.poisson(mean * count))
+        self.tokens[version] += tokens
+        return tokens
 
     def _time(self, exporter: SimulatedExporter, version: str, count: int) -> None:
         is_fast = version == CANARY and self.kind == "perfect"

@@ -39,16 +39,20 @@ class LivedTime:
         """
         self._tick = wall, self.timer()
 
-    def read(self, rollout: str, state: RolloutState, wall: float) -> float:
+    def read(
+        self, rollout: str, state: RolloutState, wall: float, skew: float | None = None
+    ) -> float:
         """Return the seconds that a rollout has lived through by now, and count from here on.
 
         Only at its first look does a process ask the wall clock, for the time since the newest
-        entry: one that is restarted again and again would else never live.
+        entry: one that is restarted again and again would else never live. What the wall clock was
+        set by since then is no time: an answer of the server tells it as `skew`.
         """
         begun, at_begin = self._tick
         now = at_begin if wall == begun else self.timer()
         last = self._last.get(rollout)
-        gap = wall - state.noted_at if last is None else now - last
+        was_set = 0.0 if skew is None else skew - state.skew
+        gap = wall - was_set - state.noted_at if last is None else now - last
         total = max(state.lived, self._total.get(rollout, 0.0))
         total += max(gap, 0.0) if self.has_gaps else min(max(gap, 0.0), state.longest_gap)
         self._last[rollout] = now if last is None else max(last, now)
@@ -62,19 +66,3 @@ class LivedTime:
     def note_look(self, rollout: str, *, is_recorded: bool) -> None:
         """Note a look, and whether it has left an entry."""
         self._quiet[rollout] = 0 if is_recorded else self._quiet.get(rollout, 0) + 1
-
-
-@dataclass
-class SteadyClock:
-    """A wall clock that is never set back, to ask Prometheus: it has newer samples than that."""
-
-    timer: Callable[[], float]
-    _shown: float = 0.0
-    _read_at: float = 0.0
-
-    def read(self, wall: float) -> float:
-        """Return unix seconds: what the wall clock shows, or what it would without being set."""
-        now = self.timer()
-        went_on = self._shown + max(now - self._read_at, 0.0)
-        self._shown, self._read_at = max(wall, went_on), now
-        return self._shown

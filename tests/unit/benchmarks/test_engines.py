@@ -107,7 +107,7 @@ def test_beta_binomial_capital_is_fair_if_that_is_how_pods_differ():
 
 
 def test_the_first_crossing_is_the_fold_s():
-    rule, alpha = RateMargin(1.0, 0.0), 0.05
+    rule, alpha = RateMargin(1.0, 0.0, watches_collapse=True), 0.05
     streams = CountsModel(theta=1.6, looks=120).streams(np.random.default_rng(2), 20)
     outcome = engines.likelihood(streams, never).at(alpha)
     for run, look in enumerate(outcome.rolled_back):

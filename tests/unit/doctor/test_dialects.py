@@ -68,6 +68,18 @@ def test_a_counter_of_tokens_was_a_histogram_whose_sum_is_read():
             f", in the dialect llmd (of 2), and not by llmd-objective/errors{TOO}",
         ),
         (
+            "genai/tokens",
+            ["gen_ai_client_operation_duration_seconds_count", "gen_ai_client_token_usage_sum"],
+            f", in the dialect genai (of 6), and not by genai-operation/mean-tokens{TOO}",
+        ),
+        (
+            "genai-operation/mean-tokens",
+            ["gen_ai_client_inference_usage_output_tokens_total"],
+            f", in the dialect genai-operation (of 6), and not by genai/tokens{TOO}",
+        ),
+        ("genai-operation/tokens", [], ", in the dialect genai-operation (of 3)"),
+        ("genai-untranslated/tokens", [], ", in the dialect genai-untranslated (of 6)"),
+        (
             "genai-dotted/duration",
             ["gen_ai_client_operation_duration_seconds_bucket"],
             f", in the dialect genai-dotted (of 6), and not by genai-operation/duration{TOO}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollout.doctor.series import answers, of_plan
-from rollout.errors import ObserveError
+from rollout.doctor.series import answers, find_unreadable, of_plan
+from rollout.errors import ObserveError, QueryRefusedError
 from rollout.plan.model.prometheus import PrometheusServer
 from tests.support.worlds import plan
 
@@ -172,3 +172,50 @@ def test_declared_metrics_are_examined_as_they_will_be_read(counter, labels, row
     finding, asked = examine_series(rows, **guardrail)
     assert (finding.level, words in finding.said) == (level, True), finding
     assert "summarizer" not in asked[0]  # no label names the service
+
+
+def test_a_label_of_the_canary_s_selector_that_nobody_has_is_a_warning():
+    arms = {"arms": {"stable": {"pool": "a"}, "canary": {"pol": "b"}}}
+    guardrail = {**OWN, "labels": arms}
+    finding, _ = examine_series([{"pool": "a", "status": "200"}], **guardrail)
+    assert (finding.level, "no series has the label pol" in finding.said) == ("warn", True)
+    guardrail["labels"] = {"arms": {"stable": {"pool": "a"}, "canary": {"pol": "!=a"}}}
+    assert examine_series([{"pool": "b", "status": "200"}], **guardrail)[0].level == "fail"
+
+
+def test_selectors_that_overlap_are_told_with_their_own_cure():
+    arms = {"arms": {"stable": {"pool": "=~a.*"}, "canary": {"pool": "ab"}}}
+    finding, _ = examine_series([{"pool": "ab", "status": "200"}], **{**OWN, "labels": arms})
+    assert finding.level == "fail"
+    assert finding.fix == "make the two selectors of `arms` exclude each other"
+
+
+@pytest.mark.parametrize(
+    ("series", "fix"), [("a.b.total", "names with dots need Prometheus 3"), ("a_total", "mend it")]
+)
+def test_names_with_dots_need_a_server_that_reads_them(series, fix):
+    def query(url, text):
+        raise QueryRefusedError("it cannot read the query", "mend it", 400)
+
+    counter = {"series": series, "bad": {"status": "=~5.."}}
+    guardrail = {**OWN, "counter": counter, "labels": {"version": "v"}}
+    (finding,) = of_plan(the_plan(**guardrail), query)
+    assert finding.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([], ""),
+        ([{"v": "v1", "status": "200"}], ""),
+        ([{"v": "v0", "status": "200"}], ""),  # stable may come
+        ([{"w": "v1", "status": "200"}], "has the label v"),
+        ([{"v": "v1"}], "has the label status"),
+        ([{"v": "v1", "status": "OK"}, {"v": "v1", "status": "500 "}], "which `bad` asks for"),
+    ],
+)
+def test_what_is_there_and_cannot_be_read_is_told(rows, problem):
+    examined = the_plan(**{**OWN, "labels": {"version": "v"}})
+    (guardrail,) = examined.spec.guardrails
+    text = find_unreadable(examined, guardrail, lambda *_: [(labels, 1.0) for labels in rows])
+    assert (problem in text) if problem else not text

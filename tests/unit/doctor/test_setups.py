@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -280,15 +281,25 @@ def test_what_a_metric_reads_today_is_told_of_both_versions(lab):
     )
 
 
-def test_a_target_that_was_just_started_is_not_said_to_serve_nothing():
+def write_young(scrapes):
     lab = LiveSeries()
     for version in ("v1", "v2"):
-        young = [None] * (COUNT - 4) + of(version)[:4]
-        lab.write(version, young, **TARGET)
-    ((level, text),) = read_figures(lab)
+        lab.write(version, [None] * (COUNT - scrapes) + of(version)[:scrapes], **TARGET)
+    return lab
+
+
+def test_a_target_that_was_just_started_is_not_said_to_serve_nothing():
+    ((level, text),) = read_figures(write_young(1))
     assert level == "ok"
-    assert text.count("too new to be counted: the first sample is 1m1s old") == 2
+    assert text.count("too new to be counted: the first sample is 16s old") == 2
     assert "requests a minute" not in text
+
+
+def test_what_is_young_is_counted_from_its_first_sample_on():
+    ((level, text),) = read_figures(write_young(4))
+    assert level == "ok"
+    assert text.count("the last 16s ago, 40 requests a minute") == 2
+    assert "too new" not in text
 
 
 def test_edges_and_what_they_can_judge_are_told():
@@ -320,3 +331,24 @@ def test_a_canary_without_series_is_told():
     lab.write("v1", of("v1"), **TARGET)
     ((level, text),) = read_figures(lab)
     assert (level, text.rpartition("; ")[2]) == ("ok", "v2: no series")
+
+
+def test_a_counter_that_is_not_a_number_is_told(lab):
+    lab.write("v1", [math.nan] * COUNT, **TARGET, envoy_response_code="503")
+    level, _, _ = lab.find("a sample is not a finite number")
+    assert level == "fail"
+
+
+def test_a_sum_of_money_has_its_cure(lab):
+    lab.write("v1", [n / 7 for n in range(COUNT)], **TARGET, envoy_response_code="503")
+    _, _, fix = lab.find("a sample is not a whole number")
+    assert "make a `ratio` with a `step`" in fix
+
+
+def test_a_bad_that_selects_good_units_too_is_a_warning(lab):
+    errors = {"name": "e", "margin": {"absolute": "1%"}, "labels": {"version": "version"}}
+    labels = {"service": "destination_service", "version": "destination_version"}
+    errors |= {"counter": {"series": RATE, "bad": {"envoy_response_code": "!="}}, "labels": labels}
+    levels = read_figures(lab, errors)
+    assert [level for level, _ in levels] == ["ok", "warn"]
+    assert re.fullmatch(r"every one of v1's \d+ requests is bad", levels[1][1])

@@ -137,3 +137,12 @@ def test_another_recording_in_its_place_is_noticed(recording):
     more = [*LINES, *to_lines(seal_all(ROWS[-1], [build_fact("c")]))]
     recording.write_text("".join(f"{line}\n" for line in more), encoding="utf-8")
     assert len(journal.read(2)) == 1, "one that has grown is the same"
+
+
+def test_an_empty_recording_is_empty_and_may_grow(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("", encoding="utf-8")
+    journal = LinesJournal(path)
+    assert journal.read() == []
+    path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    assert len(journal.read()) == 2

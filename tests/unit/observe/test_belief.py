@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.asking import ERRORS
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
+from tests.support.tallied import TalliedRollout
 
 RATE = "envoy_cluster_upstream_rq"
 SCRAPE = 15.0
@@ -13,9 +14,9 @@ TARGET = {"job": "envoy", "instance": "10.0.0.1:9901"}
 class Scrapes:
     """A server and a rollout that looks after each scrape of what the test writes."""
 
-    def __init__(self):
+    def __init__(self, rollout=ObservedRollout):
         self.server = WrittenPrometheus()
-        self.rollout = ObservedRollout(self.server, ERRORS, SCRAPE)
+        self.rollout = rollout(self.server, ERRORS, SCRAPE)
 
     def write(self, version, values, code="200", first=0, **labels):
         """Write a series, one value for each scrape from `first` on; None is a missing one."""
@@ -151,7 +152,34 @@ def test_workers_whose_starts_nobody_knows_are_taken_for_a_restart_only_once(scr
     assert not scrapes.rollout.problem
     scrapes.look(8, 18)
     assert "several processes seem to answer at one address" in scrapes.rollout.problem
-    assert scrapes.rollout.total.canary[1] <= 2 * 5 + 6 + 40  # one fall, and one way back
+    assert scrapes.rollout.total.canary[1] == 2 * 5 + 6  # one fall, and no way back
+    assert "fell to 6, and back" in scrapes.rollout.unbelieved[0]
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("looks", [range(3, 13), range(3, 13, 4)])
+def test_a_worker_that_was_there_before_does_not_come_back_as_new_failures(looks, restarts):
+    """A young worker answers once: what it shows, it has served, and the old one's is no news."""
+    old, young = [900 + 30 * n for n in range(13)], [15 * (n - 7) for n in range(13)]
+    app, lab = {"job": "app", "instance": "10.0.0.9:1"}, Scrapes(TalliedRollout)
+    lab.write("v1", [1000 + 100 * n for n in range(13)], **TARGET)
+    lab.write("v2", [young[n] if n == 9 else old[n] for n in range(13)], **app)
+    lab.write("v2", [1 if n == 9 else 40 + n // 3 for n in range(13)], code="503", **app)
+    for number in looks:
+        if restarts and number == 10:
+            lab.rollout.restart()
+        lab.look(number, number)
+    lab.look(12, 12)
+    assert not lab.rollout.problem
+    assert lab.rollout.total.canary == (30 * 9 + 30 + (4 - 1) + 1, (4 - 1) + 1)
+
+
+def test_failures_after_a_restart_are_no_way_back_where_the_requests_begin_anew(scrapes):
+    app = {"job": "app", "instance": "10.0.0.9:1"}
+    answered = [500 + 30 * n for n in range(8)] + [25, 50, 80, 110, 140]
+    scrapes.write("v2", answered, **app)
+    scrapes.write("v2", [14] * 8 + [0, 20, 25, 30, 35], code="503", **app)
+    assert count(scrapes) == (30 * 4 + 140 + 35, 35)
 
 
 def test_a_restart_of_which_nothing_is_known_counts_at_once(scrapes):
@@ -214,6 +242,64 @@ def test_one_process_under_two_ports_and_jobs_is_refused_by_name(scrapes):
         scrapes.write("v2", [10 * n for n in range(13)], job=job, instance=f"10.0.0.3:{port}")
     assert count(scrapes) == (0, 0)
     assert "one process seems to be scraped twice" in scrapes.rollout.problem
+
+
+TWO_WAYS = {
+    "annotations and a PodMonitor": (
+        {"instance": "10.0.0.2:9901", "kubernetes_pod_name": "x"},
+        {"instance": "10.0.0.2:9901", "namespace": "n", "pod": "x", "container": "c"},
+    ),
+    "an instance that is the pod's name": (
+        {"instance": "10.0.0.2:9901", "pod": "x"},
+        {"instance": "x", "pod": "x"},
+    ),
+    "a collector beside it": (
+        {"instance": "10.0.0.2:9901", "pod": "x"},
+        {"instance": "otel:8889", "pod": "x"},
+    ),
+    "a federation that keeps its own labels": (
+        {"instance": "10.0.0.2:9901"},
+        {"instance": "prom:9090", "exported_job": "one", "exported_instance": "10.0.0.2:9901"},
+    ),
+}
+
+
+def write_twice(scrapes, first, second, apart=2):
+    """Write a counter as two jobs scrape it, half a scrape apart; `apart` units lie between."""
+    scrapes.write("v2", [100 + 10 * n for n in range(13)], job="one", **first)
+    named = {"destination_service": "summarizer", "destination_version": "v2"}
+    named |= {"envoy_response_code": "200", "job": "two"} | second
+    for n in range(13):
+        scrapes.server.write(RATE, named, (n + 0.5) * SCRAPE, 100 + 10 * n + apart)
+
+
+@pytest.mark.parametrize("way", TWO_WAYS)
+@pytest.mark.parametrize("rollout", [ObservedRollout, TalliedRollout])
+def test_one_process_that_two_jobs_name_differently_is_refused_by_name(way, rollout):
+    lab = Scrapes(rollout)
+    lab.write("v1", [1000 + 100 * n for n in range(13)], **TARGET)
+    write_twice(lab, *TWO_WAYS[way])
+    assert count(lab) == (0, 0)
+    assert "one process seems to be scraped twice" in lab.rollout.problem
+    assert "10.0.0.2" not in lab.rollout.problem
+
+
+def test_two_processes_under_two_jobs_count_both(scrapes):
+    write_twice(scrapes, {"instance": "10.0.0.2:9901"}, {"instance": "10.0.0.3:9901"})
+    assert count(scrapes) == (180, 0)
+    write_twice(scrapes, {"instance": "a:1", "pod": "x"}, {"instance": "b:1", "pod": "x"}, 5000)
+    scrapes.look(13, 13)
+    assert not scrapes.rollout.problem
+
+
+def test_a_job_that_is_renamed_is_no_second_one(scrapes):
+    own = {"instance": "10.0.0.2:9901", "pod": "x"}
+    scrapes.write("v2", [100 + 10 * n for n in range(8)], job="one", **own)
+    own["container"] = "c"
+    scrapes.write("v2", [100 + 10 * n for n in range(8, 13)], first=8, job="two", **own)
+    scrapes.look(3, 12)
+    assert not scrapes.rollout.problem
+    assert scrapes.rollout.total.canary == (80, 0)
 
 
 def test_a_recorded_sum_that_loses_and_regains_a_pod(scrapes):

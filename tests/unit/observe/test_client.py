@@ -110,6 +110,41 @@ def test_refused_credentials_have_a_cure_of_their_own(server):
     assert problem.endswith(': "bad token"; renew the token or the password of the access')
 
 
+@pytest.mark.parametrize(
+    ("code", "sentence", "reason", "cure"),
+    [
+        (400, "Client sent an HTTP request to an HTTPS server.", "it speaks TLS", "write https://"),
+        (400, "invalid parameter", "it cannot read the query", "is it a Prometheus?"),
+        (400, "1:11: parse error: unexpected string", "cannot read", "dots need Prometheus 3"),
+        (422, "labelFilterExpr: unexpected token", "cannot read", "dots need Prometheus 3"),
+        (422, "too many samples", "cannot carry out the query", "Raise the server's limits"),
+        (422, "query timed out in expression evaluation", "took too long", "longer `timeout`"),
+        (503, "query timed out in expression evaluation", "took too long", "longer `timeout`"),
+        (503, "starting", "it is overloaded or starting", "wait"),
+        (407, "", "the proxy before it asks for credentials", "HTTP_PROXY"),
+        (413, "", "the query is too long", "larger bodies"),
+        (500, "found duplicate series", "it fails", "its own log"),
+        (502, "", "does not reach it", "whether Prometheus runs"),
+        (504, "", "took too long", "longer `timeout`"),
+    ],
+)
+def test_a_refusal_s_own_sentence_decides_on_the_cure(server, code, sentence, reason, cure):
+    server.answer = lambda _: refusal(code, sentence)
+    problem = look(server, **BEARER)["errors"]
+    assert reason in problem.partition(f" (HTTP {code})")[0]
+    assert sentence in problem
+    assert cure in problem.rpartition(f" (HTTP {code})")[2]
+
+
+def test_a_proxy_that_cannot_be_read_is_told_without_its_password(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://eve:pr0xy@127.0.0.1:port")
+    reader = PrometheusObserver(1.0)
+    asked = ask(guardrails=[ERRORS], url="http://prom.example.org")
+    problem = reader.observe([asked], 1000.0)["summarizer"].problems["errors"]
+    assert problem.startswith("the address of its proxy cannot be read; mend HTTP_PROXY")
+    assert "pr0xy" not in problem
+
+
 def test_a_netrc_does_not_replace_an_access(server, monkeypatch, tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login a password b\n")
@@ -195,5 +230,4 @@ def test_certificates_that_cannot_be_read_are_told(monkeypatch):
     reader = PrometheusObserver(1.0)
     asked = ask(guardrails=[ERRORS], url="https://127.0.0.1:1")
     problem = reader.observe([asked], 1000.0)["summarizer"].problems["errors"]
-    assert "the certificates to check it with cannot be read" in problem
-    assert "REQUESTS_CA_BUNDLE" in problem
+    assert problem.startswith("the certificates of REQUESTS_CA_BUNDLE cannot be used: /nowhere.pem")

@@ -12,7 +12,7 @@ from rollout.observe.bulk.catalogue import Catalogue
 from rollout.observe.parse import parse
 from rollout.observe.query import queries
 from rollout.plan.model.guardrail import Guardrail
-from tests.support.asking import ask
+from tests.support.asking import LATENCY, ask
 from tests.support.natives import item, sample
 from tests.support.scraped import WrittenPrometheus
 from tests.support.tallied import TalliedRollout
@@ -227,3 +227,31 @@ def test_looks_are_counted_across_restarts_of_pods_and_controllers():
     assert rollout.total.edges == (0.25, math.inf)
     assert rollout.total.stable == (2 + 5 + 0, 8 + 25 + 10)
     assert rollout.total.canary == rollout.total.stable
+
+
+def test_a_counter_is_no_histogram():
+    rows = [
+        {**row, "metric": {k: v for k, v in row["metric"].items() if k != "le"}}
+        for row in buckets("v1", {"+Inf": [0, 9]})
+    ]
+    problem = read(slower("250ms"), rows)
+    assert problem.endswith(" has no buckets: it is no histogram")
+
+
+def test_a_bucket_that_is_no_number_for_one_scrape_is_blind_for_that_scrape():
+    lab = WrittenPrometheus()
+    rollout = TalliedRollout(lab, LATENCY, 15.0)
+    for n in range(10):
+        for version in ("v1", "v2"):
+            labels = {"destination_service": "summarizer", "destination_version": version}
+            for le, share in (("25", 5), ("100", 8), ("+Inf", 9)):
+                count = math.nan if (n, version, le) == (6, "v2", "100") else share * n
+                named = labels | {"job": "j", "instance": version, "le": le}
+                lab.write("envoy_cluster_upstream_rq_time_bucket", named, 15.0 * n, count)
+    problems = []
+    for n in range(3, 10):
+        rollout.look(15.0 * n + 1)
+        problems.append(rollout.problem)
+    assert [bool(problem) for problem in problems] == [n == 6 for n in range(3, 10)]
+    assert "not a finite number" in problems[3]
+    assert rollout.total.canary == (30, 18, 6)

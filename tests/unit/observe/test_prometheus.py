@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
@@ -30,6 +31,7 @@ class Fake:
 
     def __init__(self):
         self.code, self.body, self.delay = 200, success(), 0.0
+        self.date: str | None = None  # a server that tells no time
         self.asked: list[dict[str, str]] = []
         self.paths: list[str] = []
         fake = self
@@ -42,7 +44,9 @@ class Fake:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 fake.asked.append({key: value for key, [value] in parse_qs(body).items()})
                 time.sleep(fake.delay)
-                self.send_response(fake.code)
+                self.send_response_only(fake.code)
+                if fake.date is not None:
+                    self.send_header("Date", fake.date)
                 self.send_header("Content-Length", str(len(fake.body)))
                 self.end_headers()
                 self.wfile.write(fake.body.encode())
@@ -82,6 +86,34 @@ def observe(fake):
     observer.close()
 
 
+@pytest.mark.parametrize("wrong", [3600, -3600, 86_400, -86_400, 20])
+def test_a_server_is_asked_at_its_own_time(fake, observe, wrong):
+    """Our clock is ahead by so many seconds, or behind."""
+    fake.date = formatdate(NOW - wrong, usegmt=True)
+    answer = observe()
+    asked = [float(sent["time"]) for sent in fake.asked]
+    assert asked == [NOW, pytest.approx(NOW - wrong, abs=1)]
+    assert answer.skew == pytest.approx(wrong, abs=1)
+    observe()
+    assert len(fake.asked) == 3, "it is known from then on"
+    fake.date = formatdate(NOW, usegmt=True)
+    assert observe().skew == 0
+    assert float(fake.asked[-1]["time"]) == NOW
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Fri, 31 Dec 99999 23:59:60 GMT", "0"])
+def test_a_date_that_is_none_is_no_time(fake, observe, date):
+    fake.date = date
+    assert observe().skew is None
+    assert [float(sent["time"]) for sent in fake.asked] == [NOW]
+
+
+def test_clocks_that_differ_a_little_change_nothing(fake, observe):
+    fake.date = formatdate(NOW - 4, usegmt=True)
+    assert observe().skew == 0
+    assert [float(sent["time"]) for sent in fake.asked] == [NOW]
+
+
 def test_the_query_travels_in_the_body_with_its_time(fake, observe):
     answer = observe()
     assert fake.paths == ["/api/v1/query"]
@@ -110,7 +142,8 @@ def test_a_metric_without_news_is_left_out(fake, observe):
         (422, "it cannot carry out the query (HTTP 422)", "is it too large?"),
         (429, "it is overloaded (HTTP 429)", "raise the limits"),
         (503, "it is overloaded or starting (HTTP 503)", "wait"),
-        (500, "no success (HTTP 500)", ""),
+        (500, "it fails (HTTP 500)", "its own log"),
+        (418, "no success (HTTP 418)", ""),
     ],
 )
 def test_a_refusal_is_told_in_the_server_s_own_words_without_retry(

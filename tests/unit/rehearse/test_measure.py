@@ -102,3 +102,32 @@ def test_errors_that_began_in_this_time_count_from_their_first():
     born = Series("500", "stable", ((NOW - 900.0, (30.0,)), (NOW, (40.0,))), bad=True)
     figures = measure(plan(), FixedSeries(errors=(steady, born)), NOW, PAST).figures
     assert figures.errors == pytest.approx(40 / 2040)
+
+
+class FreshSeries(FixedSeries):
+    """The same, and of a look's time alone, as a server answers."""
+
+    def observe(self, asks, now):
+        (answer,) = super().observe(asks, now).values()
+        series = {name: tuple(s for s in own if s.samples) for name, own in answer.series.items()}
+        return {asks[0].rollout: Answer({n: s for n, s in series.items() if s}, answer.problems)}
+
+
+def test_series_that_are_younger_than_the_time_asked_for_are_read_from_their_begin_on():
+    begin = NOW - 200.0
+    good = Series("200", "stable", ((begin, (1000.0,)), (NOW, (2000.0,))))
+    bad = Series("500", "stable", ((begin, (10.0,)), (NOW, (20.0,))), bad=True)
+    observer = FreshSeries(errors=(good, bad))
+    measured = measure(plan(), observer, NOW, PAST)
+    assert measured.figures.rate == pytest.approx(1010 / 200)
+    assert measured.figures.errors == pytest.approx(10 / 1010)
+    assert "errors" not in measured.problems
+    assert "accuracy" in measured.problems
+    assert [at for _, at in observer.asked] == [NOW - PAST, NOW, begin, NOW]
+
+
+def test_units_without_a_label_blind_however_young_their_series_are():
+    bare = Series("", "stable", ((NOW, (1000.0,)),), unlabelled=True)
+    measured = measure(plan(), FreshSeries(errors=(bare,)), NOW, PAST)
+    assert "have no label" in measured.problems["errors"]
+    assert "errors" in measured.unread

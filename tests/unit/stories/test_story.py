@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rollout.errors import InputError
 from rollout.stories.draw import draw_story, short_stories
 from rollout.stories.faults import FAULTS
+from rollout.stories.invariants import blindness
 from rollout.stories.play import play
 from rollout.stories.setting import CHOICES, Setting
 from rollout.stories.shrink import shrink
@@ -53,6 +54,21 @@ def test_the_short_stories_leave_none_out():
 def test_a_harmless_version_is_promoted_and_a_dead_one_goes_back():
     assert play(SeededStory(1, Setting("perfect"))).actions == ("advance", "advance", "promote")
     assert play(SeededStory(1, Setting("dead"))).actions == ("advance", "roll back")
+
+
+def test_what_is_shown_decides_nothing_but_a_bound_that_promotions_wait_for():
+    """A perfect canary's answers are too long where tokens are added up."""
+    up = ("advance", "advance")
+    assert play(SeededStory(1, Setting("perfect", guardrails="exposure"))).actions[:2] == up
+    assert "promote" in play(SeededStory(1, Setting("perfect", guardrails="exposure"))).actions
+    assert "promote" in play(SeededStory(1, Setting("same", guardrails="ratio"))).actions
+    assert "promote" not in play(SeededStory(1, Setting("perfect", guardrails="ratio"))).actions
+
+
+def test_a_promotion_against_the_bound_is_a_broken_promise(monkeypatch):
+    monkeypatch.setattr(blindness, "TIMES", 0.9)
+    (broken,) = play(SeededStory(1, Setting(guardrails="ratio"))).broken[:1]
+    assert (broken.invariant, "times the tokens" in str(broken)) == ("I5", True)
 
 
 def test_a_broken_promise_is_told_and_its_story_shortened(monkeypatch):

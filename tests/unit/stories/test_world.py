@@ -6,7 +6,9 @@ import pytest
 
 from rollout.errors import ClusterError, JournalError, JournalMovedError
 from rollout.route.kube.objects import VIRTUAL_SERVICE
+from rollout.stories.faults import FAULTS
 from rollout.stories.setting import CANARY, SERVICE, STABLE, Setting
+from rollout.stories.world.apiserver import AcceptedWrite
 from rollout.stories.world.client import ApiClient
 from rollout.stories.world.routes import build_objects, read_shares
 from rollout.stories.world.store import SimulatedJournal
@@ -113,3 +115,20 @@ def test_others_go_on_while_a_process_stands_still():
         world.step()
     assert world.disks[0].holder == second.name, "the Lease has gone to the other one"
     assert not first.leads()
+
+
+def test_an_older_version_refuses_a_newer_one_s_entry_until_it_goes():
+    world = _world()
+    world.step()
+    FAULTS["downgrade"].happen(world, 5.0)
+    head = len(world.disks[0].rows)
+    writes: list[AcceptedWrite] = []
+    world.api.on_write = writes.append
+    for _ in range(4):
+        world.step()
+    assert (len(world.disks[0].rows), writes) == (head, [])
+    assert "this version cannot read" in world.problems[-1]
+    for _ in range(60):
+        world.step()
+    assert len(world.disks[0].rows) > head
+    assert writes

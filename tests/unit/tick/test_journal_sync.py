@@ -3,7 +3,7 @@
 import pytest
 
 from rollout.decide.record.facts import HumanSaid
-from rollout.errors import JournalMovedError
+from rollout.errors import JournalMovedError, ReplayError
 from rollout.journal.memory import MemoryJournal
 from rollout.tick.attempts import started
 from rollout.tick.fleet import Fleet
@@ -51,6 +51,26 @@ def test_a_fact_that_holds_whatever_others_say_is_appended_after_them(log):
     log.journal.append([build_command()], after=1)
     log.append([build_command(at=2.0)])
     assert [entry.fact.at for entry in log.journal.read()] == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("command", ["pause", "undo"])
+def test_what_cannot_be_replayed_is_not_recorded(log, command):
+    before = log.journal.rows()
+    fact = build_command().model_copy(update={"rollout": "never-started", "command": command})
+    with pytest.raises(ReplayError, match="never started"):
+        log.append([build_command(), fact])
+    assert log.journal.rows() == before
+    log.append([build_command()])
+    assert log.fleet.head == 2
+
+
+def test_what_others_recorded_and_cannot_be_replayed_is_never_passed_over(log):
+    fact = build_command().model_copy(update={"rollout": "never-started"})
+    log.journal.append([fact, build_command()], after=1)
+    for _ in range(3):
+        with pytest.raises(ReplayError, match="entry 2 speaks of never-started"):
+            log.append([build_command(at=2.0)])
+    assert log.fleet.head == 1
 
 
 def test_a_journal_that_keeps_moving_is_an_error(heard):

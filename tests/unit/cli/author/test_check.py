@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.plan.fields.codes import CODES
 from rollout.plan.kube.json_schema import schema
 
 EXAMPLES = Path(__file__).parents[4] / "manifests/examples"
@@ -315,3 +316,11 @@ def test_times_that_do_not_fit_are_noted(tmp_path, deadline, kinds):
         assert note.startswith(kind)
         assert f"{deadline}" in note
     assert check(path).stdout.count("  note: ") == len(kinds)
+
+
+def test_a_code_is_explained():
+    done = CliRunner().invoke(surefoot, ["check", "--explain", "p012"])
+    assert (done.exit_code, done.output) == (0, f"P012: {CODES['P012']}\n")
+    unknown = CliRunner().invoke(surefoot, ["check", "--explain", "P999"])
+    assert unknown.exit_code == 2
+    assert "P012" in unknown.output

@@ -147,6 +147,21 @@ def test_series_that_are_there_and_cannot_be_read_end_with_2(tmp_path, monkeypat
     assert "would be blind: errors: a bucket is odd" in done.output
 
 
+def test_so_do_series_without_a_label_that_the_plan_relies_on(tmp_path, monkeypatch):
+    class Silent:
+        def observe(self, asks, _now):
+            return {ask.rollout: Answer() for ask in asks}
+
+    rows = [({"envoy_response_code": "200"}, 1.0)]
+    monkeypatch.setattr(doctor_tools, "observer", lambda _: Silent())
+    monkeypatch.setattr(doctor_tools, "instant_query", lambda _: lambda _server, _text: rows)
+    file = tmp_path / "plan.yaml"
+    file.write_text(yaml.safe_dump(plan().document()))
+    done = rehearse(file, "--runs", "1")
+    assert done.exit_code == 2
+    assert "has the label destination_version" in done.output
+
+
 def test_help_comes_after_schema():
     listed = CliRunner().invoke(surefoot, ["--help"]).output
     assert listed.index("  schema ") < listed.index("  rehearse ") < listed.index("  run ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,13 @@ def test_any_other_address_is_refused_with_the_cure(url):
     assert "t0ken" not in refused.value.advice
 
 
+def test_what_is_refused_is_told_with_its_scheme_and_path_but_no_user():
+    with pytest.raises(ObserveError, match=r"is not for http://prom.example.org:8443/x$"):
+        resolve("http://prom.example.org:8443/x?namespace=ml")
+    with pytest.raises(ObserveError, match=r"is not for prom.example.org:8443$"):
+        resolve("https://eve:s3cret@prom.example.org:8443/x")
+
+
 @settings(max_examples=60)
 @given(st.text("htps:/@#?.\\prom.example.org:8443%2e\t\u3002evil[]", max_size=60))
 def test_no_text_leads_a_request_elsewhere(url):
@@ -124,6 +132,31 @@ def test_a_secret_that_cannot_be_sent_is_told_without_it(tmp_path, content):
     target = resolve(SERVER, folder=tmp_path, bearer={"tokenFile": "token"})
     with pytest.raises(ObserveError, match="its token cannot be sent") as refused:
         target.read_headers()
+    assert "s3cret" not in refused.value.advice
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "large"])
+def test_only_a_regular_file_holds_a_secret(tmp_path, kind):
+    """A pipe would be waited for while every rollout waits, and a device has no end."""
+    token = tmp_path / "token"
+    if kind == "pipe":
+        os.mkfifo(token)
+    elif kind == "device":
+        token.symlink_to("/dev/zero")
+    elif kind == "folder":
+        token.mkdir()
+    else:
+        token.write_text("x" * 70_000)
+    target = resolve(SERVER, folder=tmp_path, bearer={"tokenFile": "token"})
+    with pytest.raises(ObserveError, match=f"the access a cannot be used: {token}: "):
+        target.read_headers()
+
+
+def test_a_token_that_was_copied_with_its_scheme_is_told():
+    target = resolve(SERVER, bearer={"token": "Bearer s3cret"})
+    with pytest.raises(ObserveError, match="its token cannot be sent") as refused:
+        target.read_headers()
+    assert "leave out the word `Bearer`" in refused.value.cure
     assert "s3cret" not in refused.value.advice
 
 

@@ -295,6 +295,16 @@ def test_nor_is_one_that_is_deleted_and_made_anew_with_its_next_version(world, p
     assert (world.created, world.trigger_status()["reason"]) == ([], "Invalid")
 
 
+def test_a_trigger_that_is_edited_to_watch_another_one_is_valid_again(world):
+    world.triggers.objects = [trigger(deployment="summarizer")]
+    world.deployments.objects = [deployment("v1"), deployment("v2", name="summarizer-green")]
+    world.run(2)
+    assert world.trigger_status()["reason"] == "Invalid"
+    world.triggers.objects[0]["spec"]["deployment"] = "summarizer-green"
+    world.run_until(lambda: world.ended("auto-v2"))
+    assert world.created == ["auto-v2"]
+
+
 def test_one_named_deployment_beside_stable_carries_one_version(world):
     world.triggers.objects = [trigger(deployment="summarizer")]
     world.deployments.objects = [deployment("v2")]

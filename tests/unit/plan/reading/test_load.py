@@ -257,6 +257,17 @@ CASES = [
         "14:59 P027 a quantile of a summary is no count",
     ),
     (ERRORS, OWN.replace('status: "=~5.."', 'le: "0.5"'), "14:53 P027 buckets are read together"),
+    (
+        ERRORS,
+        OWN.replace("bad: {", 'where: {status: "=~5.."}, bad: {'),
+        "14:74 P006 `bad` selects all that is counted, so that nothing is good",
+    ),
+    (
+        ERRORS,
+        OWN.replace('series: x, bad: {status: "=~5.."}', "total: {series: x}, bad: {series: x}"),
+        "14:57 P006 `bad` selects all that is counted, so that nothing is good",
+    ),
+    ("canary: {version: v2}", 'canary: {version: "a\\nb"}', "7:21 P006 must be one line of text"),
     (ERRORS, OWN.replace('"=~5.."', "500"), "14:57 P005 must be text, but YAML reads `500`"),
     (ERRORS, OWN.replace("status", "a-b"), "14:54 P006 `a-b` is no Prometheus label name"),
     (ERRORS, OWN.replace(", labels: {version: v}", ""), "14:7 P004 nothing tells the two versions"),
