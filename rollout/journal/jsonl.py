@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError, JournalError
-from rollout.journal.hash_chain import Row, canonical, verify
+from rollout.journal.hash_chain import NewestRow, Row, canonical, verify
 from rollout.journal.memory import MemoryJournal
 
 if TYPE_CHECKING:
@@ -108,11 +109,12 @@ def _reject_constant(name: str) -> None:
 class LinesJournal:
     """A recording, for reading only.
 
-    The file is read again at every call, because it may grow meanwhile.
+    The file is read again at every call, because it may grow meanwhile. What was read before has to
+    be in it still: another recording in its place raises JournalError.
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._path = Path(path)
+        self._path, self._known, self._lock = Path(path), NewestRow(), Lock()
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """Raise JournalError: a recording does not change."""
@@ -141,10 +143,19 @@ class LinesJournal:
         """Do nothing: no file stays open between calls."""
 
     def _load(self) -> MemoryJournal:
+        with self._lock:
+            return MemoryJournal(self._load_rows())
+
+    def _load_rows(self) -> list[Row]:
         if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
             raise JournalError(f"{self._path} cannot be read: it is no file")
         try:
             with self._path.open(encoding="utf-8", newline="\n") as lines:
-                return MemoryJournal(from_lines(lines))
+                rows = from_lines(lines)
         except (OSError, UnicodeDecodeError) as error:
             raise JournalError(f"{self._path} cannot be read: {error}") from error
+        after = self._known.newest.seq
+        self._known.check_kept(after, rows[after - 1] if 0 < after <= len(rows) else None)
+        if rows:
+            self._known.note(rows[-1])
+        return rows
