@@ -19,6 +19,7 @@ from rollout.kube.kinds import Json, Kind
 
 _CONFIG: Any = kubernetes.config  # the library has no types
 _MANAGER = "surefoot"
+_LONGEST = 2_000  # characters of a refusal's message
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two chunks of an answer
 # A list of thousands of objects may take a while. A watch ends by itself long before this.
 _LIMITS = Limits(times=3.0, most=256 * 2**20, plain=True)
@@ -231,6 +232,8 @@ def refusal(error: ApiException) -> ClusterError:
         message = str(parse_json(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
+    # A webhook's words are in it, and they go into entries and statuses.
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
     return ClusterError(f"the API server said {error.status}: {message}", error.status or 0)
 
 

@@ -34,6 +34,13 @@ def test_a_refusal_without_words_has_its_reason(body):
     assert str(refuse(403, body)) == "the API server said 403: Forbidden"
 
 
+def test_a_refusal_at_length_is_cut_off():
+    """A webhook's words go into entries and statuses."""
+    error = ApiException(status=403, reason="Forbidden")
+    error.body = json.dumps({"message": "denied: " + "x" * 3_000_000})
+    assert len(str(refusal(error))) < 3_000
+
+
 def test_silence_is_told_by_its_innermost_reason():
     refused = ConnectionRefusedError(111, "Connection refused")
     inner = NewConnectionError(None, "failed")  # type: ignore[arg-type]
