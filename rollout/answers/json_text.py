@@ -16,7 +16,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair, or alone
 _DIGITS = 400  # of a whole number: more is beyond every float
 
 
-def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
+def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST, most: int = MOST) -> Any:
     """Return the document of a JSON text. Raises ValueError for whatever cannot be used.
 
     Python's parser raises RecursionError for deep nesting, and takes whole numbers that no float
@@ -24,7 +24,7 @@ def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
     leaves the depth to a caller that checks the whole shape anyway.
     """
     words = text.decode("utf-8-sig") if isinstance(text, bytes) else text
-    check_values(words, MOST)
+    check_values(words, most)
     try:
         document = json.loads(words, parse_int=_parse_int)
         if _HALF.search(words):
