@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rollout.calibrate.draw import recorded
 from rollout.calibrate.runs import replay_once
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.runs import rehearse_once
 from rollout.rehearse.scenario import usual_scenarios

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from rollout.answers.input_file import read_input
 from rollout.answers.link_local import check_host, resolve
 from rollout.errors import AddressError, InputError
 from rollout.plan.fields.base import Model
@@ -120,14 +121,13 @@ def load_reach(path: Path | None) -> Reach:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except ValidationError as error:
         raise InputError("\n".join(_describe_mistakes(path, error))) from None
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML: {error}") from None
 
 
 def _read_text(path: Path) -> str:
     """Return the text of a file. Raises OSError, ValueError, also for a device without an end."""
-    with path.open("rb") as file:
-        content = file.read(_LARGEST + 1)
+    content = read_input(path, _LARGEST)
     if len(content) > _LARGEST:
         raise ValueError("it is too large")
     return content.decode()

@@ -9,11 +9,14 @@ from typing import Any
 DEEPEST = 100
 """Levels of nesting, as protobuf's JSON parser allows; what we write passes Envoy's as well."""
 
+MOST = 2_000_000
+"""Values of one document: each takes up to fifty times its bytes once it is parsed."""
+
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a pair, or alone
 _DIGITS = 400  # of a whole number: more is beyond every float
 
 
-def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
+def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST, most: int = MOST) -> Any:
     """Return the document of a JSON text. Raises ValueError for whatever cannot be used.
 
     Python's parser raises RecursionError for deep nesting, and takes whole numbers that no float
@@ -21,6 +24,7 @@ def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
     leaves the depth to a caller that checks the whole shape anyway.
     """
     words = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+    check_values(words, most)
     try:
         document = json.loads(words, parse_int=_parse_int)
         if _HALF.search(words):
@@ -32,6 +36,17 @@ def parse_json(text: str | bytes, *, deepest: int | None = DEEPEST) -> Any:
     if deepest is not None:
         check_depth(document, deepest)
     return document
+
+
+def check_values(text: str | bytes, most: int) -> None:
+    """Raise ValueError for a text that may have more values than that, before it is parsed.
+
+    Every value but the first has a comma or a bracket before it. Those inside texts are counted as
+    well, so `most` has to leave room.
+    """
+    marks: tuple[Any, ...] = (",", "[", "{") if isinstance(text, str) else (b",", b"[", b"{")
+    if len(text) > most and sum(map(text.count, marks)) > most:
+        raise ValueError(f"it holds more than {most:,} values")
 
 
 def check_depth(document: object, deepest: int = DEEPEST) -> None:

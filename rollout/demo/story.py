@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.demo.stage import Stage
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.ports import Entry
 from rollout.tick.agenda import Agenda
 from rollout.wire.clock import SystemClock

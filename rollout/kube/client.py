@@ -13,12 +13,14 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from rollout.answers.http import Limits, limit_pools
-from rollout.answers.json_text import check_depth, parse_json
+from rollout.answers.json_text import parse_json
 from rollout.errors import ClusterError, InputError
 from rollout.kube.kinds import Json, Kind
 
 _CONFIG: Any = kubernetes.config  # the library has no types
 _MANAGER = "surefoot"
+_MOST_VALUES = 8_000_000  # of one answer: the fields of ten thousand objects with their managers
+_LONGEST = 2_000  # characters of a refusal's message
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two chunks of an answer
 # A list of thousands of objects may take a while. A watch ends by itself long before this.
 _LIMITS = Limits(times=3.0, most=256 * 2**20, plain=True)
@@ -114,9 +116,9 @@ class Cluster:
         attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
         attributes |= {"namespace": namespace, "name": name}
         review = {"spec": {"resourceAttributes": attributes}}
+        answer = self._ask(self._access.create_self_subject_access_review, review)
         with in_words():
-            answer = self._call(self._access.create_self_subject_access_review, review)
-            return bool(answer.status.allowed)
+            return answer["status"]["allowed"] is True
 
     def endpoint_slices(self, namespace: str, service: str) -> list[Json]:
         """Return the EndpointSlices of a Service."""
@@ -128,13 +130,13 @@ class Cluster:
     def service(self, namespace: str, name: str) -> Json:
         """Return a Service."""
         call = self._core.read_namespaced_service
-        return self._ask_core(call, name, namespace)
+        return self._ask(call, name, namespace)
 
     def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
         """Return the pods that have all of these labels."""
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         call = self._core.list_namespaced_pod
-        return _get_items(self._ask_core(call, namespace, label_selector=selector))
+        return _get_items(self._ask(call, namespace, label_selector=selector))
 
     def first(self, kind: Kind, namespace: str) -> Json:
         """List one object at most, to check that the kind exists and may be listed."""
@@ -155,15 +157,14 @@ class Cluster:
         """
         return self._ask(call, *arguments, field_manager=_MANAGER, **options)
 
-    def _ask_core(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
-        """Ask for built-in objects, as plain data like all others."""
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
+        """Return an answer as plain data.
+
+        The library would parse it without a bound, and built-in objects into models.
+        """
         with in_words():
             answer: Any = self._call(call, *arguments, _preload_content=False, **options)
-            return _check(parse_json(answer.data))
-
-    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Json:
-        with in_words():
-            return _check(self._call(call, *arguments, **options))
+            return _check(parse_json(answer.data, most=_MOST_VALUES))
 
     def _call(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         return call(*arguments, _request_timeout=_TIMEOUT, **options)
@@ -182,15 +183,14 @@ def in_words() -> Iterator[None]:
     except (HTTPError, OSError) as error:
         raise silence(error) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClusterError(f"the API server's answer cannot be used: {problem}") from None
 
 
 def _check(answer: Any) -> Json:
-    """Return an answer that is an object. Raises TypeError, ValueError for any other."""
+    """Return an answer that is an object. Raises TypeError for any other."""
     if not isinstance(answer, dict):
         raise TypeError("it is no object")
-    check_depth(answer)
     return answer
 
 
@@ -231,6 +231,9 @@ def refusal(error: ApiException) -> ClusterError:
         message = str(parse_json(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         message = str(error.reason)
+    # A webhook's words are in it, and they go into entries and statuses.
+    message = " ".join(message[: 2 * _LONGEST].split())
+    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
     return ClusterError(f"the API server said {error.status}: {message}", error.status or 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,6 +16,7 @@ from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from rollout.answers.http import Limits, UnledSession, read_body
+from rollout.answers.json_text import check_values
 from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.access.address import is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
@@ -26,11 +28,13 @@ from rollout.redact import redact
 LIMITS = Limits(times=2.0, most=256 * 2**20)
 """Of one answer: 44,000 series with the samples of an hour have as many bytes."""
 
+_MOST_VALUES = 40_000_000  # of one answer; each sample has three
+_SUCCESS = "success"
 _LARGE = re.compile(r"an answer of more than [\w ,]+")
 _PROXY = "mend HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
 _PARTIAL = re.compile(rb'"(warnings|isPartial)"\s*:')
 _LONGEST = 200  # characters of a server's sentence
-_READ = 4096  # of its bytes
+_READ = 4096  # of its bytes or characters that are looked at
 _REFUSAL = 1024 * 1024  # bytes of a whole refusal; a larger one is told without its sentence
 
 
@@ -67,8 +71,12 @@ class PrometheusSession(UnledSession):
             if response.status_code != requests.codes.ok:
                 raise _explain_refusal(response, self._target, options["headers"])
             body = read_body(response, LIMITS.most)
+        check_values(body, _MOST_VALUES)
         # Of a large answer this takes half the time, and label names are there only once.
         document = from_json(body, cache_strings="keys")
+        if isinstance(document, dict) and document.get("status", _SUCCESS) != _SUCCESS:
+            sentence = _clean(_find_sentence(document), options["headers"])
+            raise ObserveError(f"Prometheus tells of an error with HTTP 200{sentence}")
         is_partial = _PARTIAL.search(body) and isinstance(document, dict)
         if is_partial and (document.get("warnings") or document.get("isPartial")):
             warnings = document.get("warnings") or ()
@@ -130,25 +138,36 @@ def _read_sentence(response: requests.Response) -> str:
         return ""
     try:
         body = from_json(content)
-        text = body.get("error") or body.get("message") if isinstance(body, dict) else ""
+        return _find_sentence(body) if isinstance(body, dict) else ""
     except ValueError:
         text = content[:_READ].decode(errors="replace")
         if "<" in text:  # a page: its title says most
             title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
             text = html.unescape(title[1] if title else "")
+    return text
+
+
+def _find_sentence(body: Mapping[str, Any]) -> str:
+    text = body.get("error") or body.get("message")
     return text if isinstance(text, str) else ""
 
 
 def _clean(text: str, headers: dict[str, str]) -> str:
     """Return a server's sentence to be put behind ours; empty where it says nothing."""
+    text = _cut(hide(text, headers))  # before patterns walk through it
     # Values of labels stay out of journals, and servers quote the query.
     text = re.sub(r"(=~?|!=|!~)\s*\"[^\"]*\"", r'\1"***"', text)
     quoted = _quote(text, headers)
     return f': "{quoted}"' if quoted else ""
 
 
+def _cut(text: str) -> str:
+    """Return the beginning of a text, without a word that it breaks off in: a secret may be one."""
+    return text if len(text) <= _READ else text[:_READ].rpartition(" ")[0]
+
+
 def _quote(text: str, headers: dict[str, str]) -> str:
-    return shown(" ".join(redact(hide(text, headers)).split()), _LONGEST)
+    return shown(" ".join(redact(_cut(hide(text, headers))).split()), _LONGEST)
 
 
 def describe_silence(error: OSError | HTTPError, timeout: float) -> tuple[str, str]:

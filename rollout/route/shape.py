@@ -9,6 +9,7 @@ and a field that nobody reads may be whatever it is.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -17,12 +18,21 @@ from rollout.answers.json_text import check_depth
 from rollout.errors import RouteError
 from rollout.route.manifest import Json, key
 
-NUMBER = "number"
+NUMBER, WHOLE = "number", "whole"
 Shape = Any
-"""`str`, `dict` or NUMBER; a list with the shape of its items; a mapping with those of fields."""
+"""`str`, `dict`, NUMBER or, of a field, WHOLE; a list with its items' shape; a mapping of fields.
 
-_DIGITS = 20  # of a weight that is written as text
-_NAMES: Mapping[object, str] = {str: "text", dict: "an object", NUMBER: "a number"}
+A WHOLE number may be written as `50.0` or `5e1`, as protobuf's JSON takes it; it is `50` then.
+"""
+
+_FORM = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
+_DIGITS = 20  # of a number that is written as text, and of a whole one
+_NAMES: Mapping[object, str] = {
+    str: "text",
+    dict: "an object",
+    NUMBER: "a number",
+    WHOLE: "a whole number",
+}
 
 
 def settle(document: object, shape: Shape, what: str) -> Json:
@@ -68,8 +78,21 @@ def _settle_fields(message: Json, shape: Mapping[str, Shape], where: str) -> Non
             raise RouteError(f"{where} has both {name} and {spelling}", unread=True)
         if message.get(spelling) is None:
             message.pop(spelling, None)
+        elif inner == WHOLE:
+            message[spelling] = _settle_whole(message[spelling], f"{where}.{spelling}")
         else:
             _settle(message[spelling], inner, f"{where}.{spelling}")
+
+
+def _settle_whole(value: Any, where: str) -> Any:
+    """Return a whole number that is not below zero, digits in quotes as they are."""
+    text = str(_check(value, NUMBER, where))
+    is_plain = text.isascii() and text.isdecimal()
+    if not is_plain and _FORM.fullmatch(text) and (number := float(text)).is_integer():
+        value, text, is_plain = int(number), str(int(number)), True
+    if not is_plain or len(text) > _DIGITS:
+        raise _build_error(where, _NAMES[WHOLE])
+    return value
 
 
 def _check(value: Any, kind: object, where: str) -> Any:

@@ -110,7 +110,7 @@ class WeightedRoute:
         if weight is None:
             return self.mesh.default_weight
         text = str(weight) if isinstance(weight, int | str) else ""
-        if not (text.isdecimal() and len(text) <= _DIGITS):
+        if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
             raise RouteError(f"{self.location}: weight {weight!r} is no whole number")
         return int(text)  # protobuf's JSON allows numbers in quotes
 

@@ -21,7 +21,7 @@ import yaml
 from rollout.demo.servers.process import Process, free_ports
 from rollout.demo.servers.start import Envoy, Server, start_envoy, start_prometheus
 from rollout.journal.location import JournalLocation
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.ports import RouteStatus
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.traffic import ToyTraffic, traffic

@@ -49,6 +49,22 @@ def test_a_rollback_replaces_a_file_that_nobody_can_use_and_keeps_it(net, text, 
     assert not ROUTER.read(net.plan, 100, before).is_pending
 
 
+WEIGHTS = ["50.0", "5e1", '"50"', '"5e1"', "50.5", "-1", "4294967296", '" 50 "', '"5_0"', '"+50"']
+WEIGHTS += ["[50]", "true", "NaN", "null", '"\u0665\u0660"', "9" * 5_000]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS, ids=range(len(WEIGHTS)))
+def test_a_rollback_is_written_past_a_weight_however_it_is_written(net, weight):
+    """Envoy takes some of these as 50; those that it refuses leave it with what it had."""
+    before = ROUTER.read(net.plan, 100).leading
+    move(net.plan, Split(50), f"{net.plan.id}/3")
+    edited = net.envoy.file.read_text().replace('"weight": 50', f'"weight": {weight}')
+    net.envoy.file.with_suffix(".new").write_text(edited)
+    net.envoy.file.with_suffix(".new").replace(net.envoy.file)
+    back(net, before)
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+
+
 def test_no_file_that_nobody_can_use_is_kept_twice_or_lost(net):
     before = ROUTER.read(net.plan, 100).leading
     move(net.plan, Split(50), f"{net.plan.id}/3")

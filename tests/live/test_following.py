@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from tests.live.operating import Operating
 from tests.live.pipeline import PipelineStage, until
 

@@ -19,7 +19,7 @@ import yaml
 
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.demo.servers.start import start_prometheus
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.route.envoy.proxy import EnvoyRouter
 from tests.live.pipeline import until
 from tests.live.servers import register

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rollout.decide.record.split import Split, Way, total_for
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.wire.meshes import router as router_of
 from tests.live.pipeline import ROOT, until
 from tests.mesh.record import until_shown

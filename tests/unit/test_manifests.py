@@ -26,7 +26,7 @@ from rollout.doctor.rights import (
 from rollout.metrics.names import METRICS
 from rollout.observe.access.credentials import Accesses
 from rollout.plan.model.prometheus import PrometheusServer
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 from rollout.reach import load_reach
 from tests.live.operating import RIGHTS
 from tests.support.manifests import MANIFESTS, ROOT, dashboard, documents, expressions

@@ -87,7 +87,7 @@ def remove(
 
 def _load_single_plan(file: Path) -> Plan:
     """Load the only plan of a file. Raises InputError if there are more, or it has no cluster."""
-    from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.files import load_file
 
     plans = load_file(file)
     if len(plans) > 1:

@@ -67,7 +67,7 @@ def calibrate(
 ) -> None:
     """Measure how often PLAN would falsely roll back, by replays on stable's own pods."""
     from rollout.cli.text.calibration import text
-    from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.files import load_file
     from rollout.plan.reading.templates import load_templates, make_context
 
     context = make_context(load_templates(templates_folder))

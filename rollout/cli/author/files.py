@@ -15,7 +15,7 @@ import click
 from rollout.cli.text.plan_errors import explain
 from rollout.errors import InputError, Mistake, PlanError
 from rollout.plan.reading.bounds import LARGEST
-from rollout.plan.reading.load import read, read_stream
+from rollout.plan.reading.files import read, read_stream
 from rollout.redact import redact_values
 
 T = TypeVar("T")

@@ -121,7 +121,7 @@ def rehearse(
     The production controller decides in simulated worlds. What the options do not give is read from
     the plan's Prometheus, or assumed if that does not answer.
     """
-    from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.files import load_file
     from rollout.plan.reading.templates import load_templates, make_context
 
     plans = settings.apply(load_file(file, make_context(load_templates(templates_folder))))

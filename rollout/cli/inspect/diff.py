@@ -75,7 +75,7 @@ def _read_states(journal: JournalLocation | None) -> Mapping[str, RolloutState]:
 
 def _load_plan(name: str, templates_folder: Path | None) -> Plan:
     """Return the plan of a file. Raises InputError where it holds several."""
-    from rollout.plan.reading.load import load_file
+    from rollout.plan.reading.files import load_file
     from rollout.plan.reading.templates import load_templates, make_context
 
     plans = load_file(Path(name), make_context(load_templates(templates_folder)))

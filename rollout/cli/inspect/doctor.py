@@ -73,7 +73,7 @@ def doctor(
     """
     from rollout.doctor.examine import examine
     from rollout.journal.location import default_path
-    from rollout.plan.reading.load import load_files
+    from rollout.plan.reading.files import load_files
     from rollout.plan.reading.templates import load_templates, make_context
     from rollout.reach import load_reach
     from rollout.wire.doctor_tools import doctor_tools

@@ -11,7 +11,7 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
 from rollout.journal.location import JournalLocation
-from rollout.plan.reading.load import read
+from rollout.plan.reading.files import read
 
 if TYPE_CHECKING:
     from rollout.checkpoint.note import SignedCheckpoint

@@ -133,7 +133,7 @@ def _load(
     Rules that are newer than a rollout of the journal do not stop it. Raises PlanError and
     InputError where it has none: then there is nothing to do.
     """
-    from rollout.plan.reading.load import load_files
+    from rollout.plan.reading.files import load_files
     from rollout.plan.reading.templates import load_templates, make_context
 
     try:
@@ -163,7 +163,7 @@ def _read_fleet(where: JournalLocation) -> Fleet | None:
 
 def _load_recorded(paths: Sequence[Path], fleet: Fleet, folder: Path | None) -> list[Plan]:
     """Load plans by the rules of recorded ones; none unless the journal has all of them."""
-    from rollout.plan.reading.load import load_files
+    from rollout.plan.reading.files import load_files
     from rollout.plan.reading.templates import load_templates, make_context
 
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import click
 
 from rollout.errors import InputError, Mistake
-from rollout.plan.reading.load import read
+from rollout.plan.reading.files import read
 from rollout.plan.reading.positions import lines
 from rollout.redact import redact
 
@@ -33,9 +34,9 @@ def _explain(mistake: Mistake, sources: dict[str, list[str]]) -> str:
 
 
 def _read_lines(file: str) -> list[str]:
-    """Read a file again; no lines when that fails."""
+    """Read a file again; no lines when that fails, nor of a pipe, which can be read once."""
     try:
-        return lines(read(file))
+        return lines(read(file)) if Path(file).is_file() else []
     except InputError:
         return []
 

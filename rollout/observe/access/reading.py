@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 import yaml
 from pydantic import ValidationError
 
+from rollout.answers.input_file import read_input
 from rollout.errors import InputError, Mistake
 from rollout.observe.access.model import AccessFile
 from rollout.plan.reading.mistakes import mistakes
@@ -49,8 +50,7 @@ def load_accesses(path: FilePath) -> AccessFile:
 
 def _read(path: FilePath) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        content = read_input(path, _LARGEST)
         if len(content) > _LARGEST:
             raise InputError(f"{path}: too large for an access file")
         return content.decode()

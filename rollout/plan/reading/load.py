@@ -1,16 +1,14 @@
-"""Load plans from YAML: either all of them, or every mistake at once."""
+"""Load plans from a text in YAML: either all of them, or every mistake at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path as FilePath
-from typing import Any, BinaryIO
+from typing import Any
 
 from pydantic import ValidationError
 
-from rollout.errors import InputError, Mistake, PlanError
+from rollout.errors import Mistake, PlanError
 from rollout.plan.model.plan import Plan, repeated, twin
-from rollout.plan.reading.bounds import LARGEST, find_excess, too_large
+from rollout.plan.reading.bounds import find_excess, too_large
 from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, Path, compose
 
@@ -42,48 +40,6 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
         # A set, because the model and `_find_twin_guardrails` may report the same twin.
         raise PlanError(cap(set(problems)))
     return plans
-
-
-def load_file(path: str | FilePath, context: Any = None) -> list[Plan]:
-    """Load the plans of a file.
-
-    Raises PlanError, and InputError for a file that cannot be read.
-    """
-    return load(read(path), str(path), context)
-
-
-def load_files(paths: Iterable[str | FilePath], context: Any = None) -> list[Plan]:
-    """Load the plans of several files. Raises one PlanError with the mistakes of all files."""
-    plans: list[Plan] = []
-    problems: list[Mistake] = []
-    for path in paths:
-        try:
-            plans += load_file(path, context)
-        except PlanError as error:
-            problems += error.mistakes
-    if problems:
-        raise PlanError(problems)
-    return plans
-
-
-def read(path: str | FilePath, largest: int = LARGEST) -> str:
-    """Read the text of a file of at most `largest` bytes. Raises InputError with the reason."""
-    try:
-        with FilePath(path).open("rb") as file:
-            return read_stream(file, str(path), largest)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
-
-
-def read_stream(stream: BinaryIO, file: str, largest: int = LARGEST) -> str:
-    """Read a text of at most `largest` bytes; `file` is its name. Raises InputError, OSError."""
-    content = stream.read(largest + 1)
-    if len(content) > largest:
-        raise InputError(f"{file}: more than {largest // 1024:,} KB are too much for such a file")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: not a text file in UTF-8") from None
 
 
 def _validate(document: Document, data: Any, problems: list[Mistake], context: Any) -> Plan | None:

@@ -163,7 +163,7 @@ def compose(
     The two differ in corners, so plans, which were always read by the other one, stay with that.
     """
     # libyaml accepts tabs where YAML 1.1 has none. What it refuses is read again, for the words.
-    if fast and _FAST is not None and "\t" not in text and _is_shallow(text):
+    if fast and _FAST is not None and "\t" not in text and is_shallow(text):
         with contextlib.suppress(yaml.YAMLError):
             return [Document(file, root, noun) for root in _nodes(_FAST(text))], []
     documents: list[Document] = []
@@ -181,14 +181,18 @@ def compose(
 
 def _nodes(loader: Any) -> Iterator[yaml.Node]:
     """Yield the root of each document. Raises YAMLError at the first that is none."""
-    while loader.check_node():
-        yield loader.get_node()
+    try:
+        while loader.check_node():
+            yield loader.get_node()
+    except (ValueError, OverflowError):  # PyYAML's own, for an escape such as `\U99999999`
+        problem = "an escape for a character that does not exist"
+        raise yaml.scanner.ScannerError(None, None, problem, loader.get_mark()) from None
 
 
 _FAST: Any = getattr(yaml, "CSafeLoader", None)
 
 
-def _is_shallow(text: str) -> bool:
+def is_shallow(text: str) -> bool:
     """Whether no nesting is too deep for libyaml, which recurses without a limit of its own."""
     unquoted = re.sub(r'"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'', "", text)
     depth = 0

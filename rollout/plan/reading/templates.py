@@ -14,7 +14,7 @@ from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.template import MetricTemplate
 from rollout.plan.model.templates import SHIPPED
 from rollout.plan.reading.bounds import too_large
-from rollout.plan.reading.load import read
+from rollout.plan.reading.files import read
 from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, compose
 

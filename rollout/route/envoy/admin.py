@@ -19,6 +19,13 @@ _PATIENCES = 2.0  # so many of it in all
 _EXCERPT = 200  # characters of an answer that an error quotes
 
 
+class SilentEnvoyError(RouteError):
+    """Envoy's admin port does not answer at all: who asks it again waits again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, unread=True)
+
+
 @dataclass(frozen=True)
 class EnvoyAccess:
     """The Envoy of a plan's route, as this process reaches it; a simulation has its own."""
@@ -61,9 +68,14 @@ class EnvoyAccess:
         return any(c.get("name") == cluster and bool(c.get("health_checks")) for c in clusters)
 
     def _dump_clusters(self, resource: str) -> list[Json]:
-        """Return Envoy's clusters of one origin; none where it has none of it."""
+        """Return Envoy's clusters of one origin; none where it has none of it.
+
+        Raises RouteError for one that does not answer.
+        """
         try:
             return dicts(self.dump(resource).get("configs"))
+        except SilentEnvoyError:
+            raise
         except RouteError:
             return []
 
@@ -105,9 +117,10 @@ def ask(route: EnvoyRoute, path: str) -> str:
             raise RouteError(f"Envoy is not asked: {error}", unread=True) from None
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             message = f"Envoy at {route.admin} does not answer: {_extract_reason(error)}"
-            raise RouteError(message, unread=True) from None
+            raise SilentEnvoyError(message) from None
     if answer.status_code != requests.codes.ok:
-        message = f"Envoy at {route.admin} said {answer.status_code}: {text[:_EXCERPT]}"
+        excerpt = " ".join(text[:_EXCERPT].split())
+        message = f"Envoy at {route.admin} said {answer.status_code}: {excerpt}"
         raise RouteError(message, unread=True)
     return text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rollout.errors import RouteError
 from rollout.route.manifest import Json, dicts, key
-from rollout.route.shape import NUMBER
+from rollout.route.shape import NUMBER, WHOLE
 
 OURS = "surefoot"  # our key in a route's `filter_metadata`
 HOST = " of virtual host "  # before the host's name in a route's location
@@ -18,7 +18,7 @@ _SHARE = {"default_value": {"numerator": NUMBER, "denominator": NUMBER}}
 _MIRRORS = {"request_mirror_policies": [{"cluster": str, "runtime_fraction": _SHARE}]}
 _ACTION = {
     "cluster": str,
-    "weighted_clusters": {"clusters": [{"name": str, "weight": NUMBER}], "total_weight": NUMBER},
+    "weighted_clusters": {"clusters": [{"name": str, "weight": WHOLE}], "total_weight": WHOLE},
     "hash_policy": [dict],
     **_MIRRORS,
 }

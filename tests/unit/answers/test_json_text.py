@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.answers.json_text import DEEPEST, parse_json
+from rollout.answers.json_text import DEEPEST, MOST, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -48,3 +48,10 @@ def test_half_a_character_is_refused(text):
 
 def test_a_whole_character_in_two_halves_is_read():
     assert parse_json(r'["\ud83e\udd86"]') == ["\U0001f986"]
+
+
+@pytest.mark.parametrize("text", ["[[]" + ",[]" * MOST + "]", b"[0" + b",0" * MOST + b"]"])
+def test_more_values_than_memory_holds_are_not_parsed(text):
+    """Two bytes of a text are up to a hundred of a parsed document."""
+    with pytest.raises(ValueError, match="more than 2,000,000 values"):
+        parse_json(text)

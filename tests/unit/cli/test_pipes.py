@@ -17,6 +17,7 @@ from rollout.journal.sql.store import open_journal
 from rollout.observe.access.credentials import Accesses
 from rollout.observe.access.model import Access
 from rollout.plan.model.prometheus import PrometheusServer
+from tests.support.plan_text import GOOD
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 60.0  # seconds: a command that waits for a pipe waits for ever
@@ -78,3 +79,26 @@ def test_a_secret_that_is_no_file_any_more_is_refused(tmp_path, make):
     asked = Accesses([access], tmp_path).resolve(server)
     with pytest.raises(ObserveError, match="cannot be"):
         asked.read_headers()
+
+
+@pytest.mark.parametrize("command", ["check", "mesh check", "doctor", "run", "check --access"])
+def test_a_file_that_is_a_pipe_without_a_writer_is_refused(tmp_path, command):
+    make_pipe(tmp_path / "plan.yaml")
+    words = [sys.executable, "-m", "rollout.cli", *command.split(), str(tmp_path / "plan.yaml")]
+    if command.endswith("--access"):
+        words += ["x.yaml"]
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 2
+    assert "nobody writes to this pipe" in done.stdout + done.stderr
+
+
+def test_a_plan_that_a_shell_hands_over_is_checked(tmp_path):
+    (tmp_path / "plan.yaml").write_text(GOOD)
+    check = f"{sys.executable} -m rollout.cli check"
+    words = ["bash", "-c", f"{check} <(cat {tmp_path}/plan.yaml)"]
+    done = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, "1 file checked, no mistakes" in done.stdout) == (0, True)

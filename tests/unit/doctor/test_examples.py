@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from analysis.counting.beyond import choose_kept
-from rollout.plan.reading.load import load, load_file
+from rollout.plan.reading.files import load_file
+from rollout.plan.reading.load import load
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "manifests/examples").glob("*.yaml"))

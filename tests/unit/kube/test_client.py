@@ -34,6 +34,13 @@ def test_a_refusal_without_words_has_its_reason(body):
     assert str(refuse(403, body)) == "the API server said 403: Forbidden"
 
 
+def test_a_refusal_at_length_is_cut_off():
+    """A webhook's words go into entries and statuses."""
+    error = ApiException(status=403, reason="Forbidden")
+    error.body = json.dumps({"message": "denied: " + "x" * 3_000_000})
+    assert len(str(refusal(error))) < 3_000
+
+
 def test_silence_is_told_by_its_innermost_reason():
     refused = ConnectionRefusedError(111, "Connection refused")
     inner = NewConnectionError(None, "failed")  # type: ignore[arg-type]
@@ -136,6 +143,9 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
         answer(b"[" * 100_000, "200 OK", "Content-Type: application/json"),
         answer(b"9" * 5_000, "200 OK", "Content-Type: application/json"),
         answer(b"\xff\xfe", "200 OK", "Content-Type: application/json"),
+        answer(b'{"items": [{"x": "\\ud800"}]}', "200 OK", "Content-Type: application/json"),
+        answer(b'{"a": [' + b"[]," * 9_000_000, "200 OK", "Content-Type: application/json"),
+        answer(b'{"message": "no\\n2026: promoted\\u001b[2J"}', "403 Forbidden"),
         answer(gzip.compress(b"0" * 300_000_000), "200 OK", "Content-Encoding: gzip"),
         answer(b"{" * 100_000, "500 Internal Server Error", "Content-Type: application/json"),
         drip(b"x", 0.05),
@@ -156,5 +166,6 @@ def test_an_odd_answer_is_an_error_in_words(send, method, tmp_path, monkeypatch)
     with serving(send) as host:
         (tmp_path / "config").write_text(KUBECONFIG.format(host=host))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-        with pytest.raises(ClusterError, match="API server"):
+        with pytest.raises(ClusterError, match="API server") as caught:
             getattr(connect(), method)(*arguments)
+    assert str(caught.value).isprintable()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.observe import client
 from rollout.observe.access.credentials import Accesses, AskedServer
 from rollout.observe.access.model import Access
 from rollout.observe.client import PrometheusSession
@@ -14,6 +15,7 @@ from rollout.observe.prometheus import PrometheusObserver
 from rollout.reach import Reach
 from tests.support.answering import answering, refusal, success
 from tests.support.asking import ERRORS, LATENCY, ask
+from tests.support.fuzzing import INPUTS, fuzz
 
 SECRETS = {"bearer": "t0ken-Alpha", "header": "k3y-Beta", "password": "p4ss Gamma"}
 BEARER = {
@@ -231,3 +233,39 @@ def test_certificates_that_cannot_be_read_are_told(monkeypatch):
     asked = ask(guardrails=[ERRORS], url="https://127.0.0.1:1")
     problem = reader.observe([asked], 1000.0)["summarizer"].problems["errors"]
     assert problem.startswith("the certificates of REQUESTS_CA_BUNDLE cannot be used: /nowhere.pem")
+
+
+def test_an_error_that_comes_as_a_success_is_one(server):
+    """What a proxy makes of a refusal: its samples are not counted."""
+    server.answer = lambda _: success([], status="error", error="too many samples")
+    assert look(server) == {
+        "errors": 'Prometheus tells of an error with HTTP 200: "too many samples"'
+    }
+
+
+def test_what_a_server_says_at_length_is_read_as_far_as_it_is_told(server):
+    """The patterns that hide secrets would walk through thirty megabytes for many seconds."""
+    token = SECRETS["bearer"]
+    sentences = [f"{'x' * 90} {token}"] * 20_000 + ["http://a:"] * 20_000
+
+    def check(_mutator):
+        server.answer = lambda _: success([], warnings=sentences)
+        (problem,) = look(server, **BEARER).values()
+        assert "incomplete" in problem
+        assert token[:4] not in problem
+        assert len(problem) < 400
+
+    fuzz("long-words", 1 / INPUTS, check)
+
+
+def test_a_word_that_is_cut_off_is_left_out(server):
+    """It may be the beginning of a secret in a URL, which only its end would tell."""
+    text = f"{'x ' * 2}{' ' * 4_070}http://eve:s3cret-of-eve@host/"
+    server.answer = lambda _: refusal(503, text)
+    assert "s3cr" not in look(server)["errors"]
+
+
+def test_more_values_than_a_look_needs_are_not_parsed(server, monkeypatch):
+    monkeypatch.setattr(client, "_MOST_VALUES", 50)
+    server.answer = lambda _: success([[]] * 60)
+    assert "unreadable" in look(server)["errors"]

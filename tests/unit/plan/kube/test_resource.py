@@ -12,7 +12,7 @@ import yaml
 
 from rollout.errors import PlanError
 from rollout.plan.kube.resource import APPLIED, describe_mistakes, name_of, plan_of
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 
 EXAMPLES = sorted((Path(__file__).parents[4] / "manifests" / "examples").glob("*.yaml"))
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load_file
+from rollout.plan.reading.files import load_file
 
 EXAMPLES = Path(__file__).parents[4] / "manifests/examples"
 

@@ -9,7 +9,8 @@ from rollout.errors import InputError, PlanError
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.fields.codes import CODES, markdown
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load, load_file, load_files
+from rollout.plan.reading.files import load_file, load_files
+from rollout.plan.reading.load import load
 from tests.support.plan_text import GOOD
 
 ROOT = Path(__file__).parents[4]
@@ -549,3 +550,12 @@ def test_aliases_that_nest_each_other_are_refused():
     layers = "".join(f"? [&b{n} {'[' * 60}*b{n - 1}{']' * 60}]\n: x\n" for n in range(1, 30))
     lines = mistakes(f"b0: &b0 x\n{layers}last: *b29\n{GOOD}")
     assert any("nested too deeply" in line for line in lines)
+
+
+@pytest.mark.parametrize("escape", ["U99999999", "U00110000", "Uffffffff"])
+def test_an_escape_for_no_character_is_a_mistake(escape):
+    with pytest.raises(PlanError) as caught:
+        load(f'a: 1\nb: "\\{escape}"\n', "f")
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.code) == (2, "P001")
+    assert "an escape for a character that does not exist" in mistake.message

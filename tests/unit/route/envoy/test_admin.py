@@ -7,7 +7,7 @@ import pytest
 
 from rollout.errors import RouteError
 from rollout.route.envoy import admin
-from rollout.route.envoy.admin import read_dump
+from rollout.route.envoy.admin import SilentEnvoyError, read_dump
 from rollout.route.envoy.proxy import EnvoyRouter, route_of
 from tests.support.http_server import answer, drip, serving
 from tests.support.worlds import plan
@@ -54,3 +54,23 @@ def test_counters_of_any_length_are_read(monkeypatch, tmp_path):
     monkeypatch.setattr(admin, "ask", lambda _, path: answers[path.partition("?")[0]])
     route = {"envoy": {"file": str(file), "admin": "http://127.0.0.1:1"}}
     assert "update_rejected 777" in EnvoyRouter().diagnose(plan(route=route))
+
+
+def test_an_envoy_that_does_not_answer_is_waited_for_once(monkeypatch):
+    asked = []
+
+    def ask(_route, path):
+        asked.append(path)
+        raise SilentEnvoyError("nothing within 2 s")
+
+    monkeypatch.setattr(admin, "ask", ask)
+    assert EnvoyRouter().endpoints(plan(), "canary") is None
+    assert len(asked) == 1
+
+
+def test_what_a_refusal_says_is_one_line():
+    with serving(answer(b"no\n2026-01-01 promoted\r\n\x1b[2J", "500 Error")) as host:
+        envoy = plan(route={"envoy": {"file": "r", "admin": f"http://{host}"}})
+        with pytest.raises(RouteError, match="said 500: no 2026-01-01 promoted") as caught:
+            admin.ask(route_of(envoy), "/clusters")
+    assert str(caught.value).isprintable()
