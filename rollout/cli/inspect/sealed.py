@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rollout.decide.record.facts import Started, of_rollout
 from rollout.errors import InputError, JournalError
 from rollout.journal.location import JournalLocation, is_url
-from rollout.plan.reading.load import read
+from rollout.plan.reading.files import read
 
 if TYPE_CHECKING:
     from rollout.checkpoint.note import SignedCheckpoint
