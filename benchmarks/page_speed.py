@@ -74,6 +74,7 @@ def measure(where: Path) -> dict[str, dict[str, float]]:
         plan = states[ended].plan
         kinds: dict[str, Callable[[], str]] = {
             "all rollouts": pages.home,
+            "topology": pages.topology,
             "rollout under way": lambda: pages.rollout(going),
             "rollout that has ended": lambda: pages.rollout(ended),
             "log": lambda: pages.log({}),

@@ -94,7 +94,8 @@ class RouteStatus:
     so. `timeout` is the longest time-out of the plan's routes, in seconds; None where one has none.
     `is_pending` says that the split gives the canary nothing, and the mesh may yet load something
     that does. `is_noted` says that notes of the plan's service are on the route. `aside` names the
-    file in which a rollback kept a route file that could not be used.
+    file in which a rollback kept a route file that could not be used. `version` names the object
+    as it is now, as uid@resourceVersion; empty for a mesh whose object has no version.
     """
 
     split: Split
@@ -111,6 +112,7 @@ class RouteStatus:
     is_pending: bool = False
     is_noted: bool = False
     aside: str = ""
+    version: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

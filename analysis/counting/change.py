@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import ge, sub
 from typing import Literal, NamedTuple
@@ -36,6 +36,18 @@ SETTLED = 3
 
 AT_ONCE = 0.5
 """Share of a fall that is made good in one gap: another process answered meanwhile."""
+
+
+def find_slowest(gains: Iterable[tuple[int, float]]) -> float:
+    """Return the lowest pace of gaps in which something was served, in units per second; else 0.
+
+    A process serves in its slowest gap too. Workers of different age that answer in rising order
+    never do: where one answers twice in a row, the counter shows how little each serves.
+
+    Args:
+        gains: units and seconds of each gap.
+    """
+    return min((units / seconds for units, seconds in gains if units), default=0.0)
 
 
 def limit_pace(pace: float, highest: float) -> float:

@@ -151,7 +151,7 @@ class _Gaps:
             np.diff(values[:, -1] - values[:, 0], axis=1, prepend=0),
             _only_rise(values) & (is_old | (not cursor.started)),
         )
-        usual = np.full(len(places), cursor.pace) if cursor.pace else gaps.find_usual()
+        usual = np.full(len(places), cursor.pace) if cursor.pace else gaps.find_slowest()
         return replace(gaps, is_rise=gaps.is_rise & ~gaps.has_leap(usual))
 
     @cached_property
@@ -161,19 +161,12 @@ class _Gaps:
         paces: Floats = np.divide(gains, seconds, out=none, where=seconds > 0)
         return paces
 
-    def find_usual(self) -> Floats:
-        """Return the pace that half of each series' time was not exceeded; 0 without a gap."""
-        is_gap = self.seconds > 0
-        none = np.full(self.gains.shape, np.inf)
-        rates = np.divide(self.gains, self.seconds, out=none, where=is_gap)
-        order = np.argsort(rates, axis=1)
-        spent = np.take_along_axis(np.where(is_gap, self.seconds, 0.0), order, axis=1).cumsum(
-            axis=1
-        )
-        middle = np.take_along_axis(order, (spent < spent[:, -1:] / 2).sum(axis=1)[:, None], axis=1)
-        usual = np.asarray(np.take_along_axis(rates, middle, axis=1)[:, 0])
-        usual[~np.isfinite(usual)] = 0.0
-        return np.asarray(usual, dtype=np.float64)
+    def find_slowest(self) -> Floats:
+        """Return the lowest pace of each series' gaps, (rows,), as `change.find_slowest` has it."""
+        moves = (self.seconds > 0) & (self.gains > 0)
+        rates = np.divide(self.gains, self.seconds, out=np.full(moves.shape, np.inf), where=moves)
+        slowest = np.asarray(rates.min(axis=1, initial=np.inf), dtype=np.float64)
+        return np.where(np.isfinite(slowest), slowest, 0.0)
 
     def has_leap(self, pace: Floats) -> Flags:
         """Return whether any gap is a leap by a pace, (rows,), as `change.is_leap` has it."""

@@ -8,15 +8,21 @@ where others go on at their level, it is the same process, which began one count
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from operator import ge
 
-from analysis.counting.change import FEW, Left, classify, is_leap, may_follow_restart
+from analysis.counting.change import (
+    FEW,
+    Left,
+    classify,
+    find_slowest,
+    is_leap,
+    may_follow_restart,
+)
 from analysis.counting.cursor import Key, Series
 
 Units = tuple[int, ...]
@@ -70,20 +76,10 @@ class SeriesPoints:
         if not self.gaps or not self.only_rises:
             return 0.0
         gains = [(sum(after) - sum(before), end - at) for (at, before), (end, after) in self.gaps]
-        usual = pace or _find_usual(gains)
+        usual = pace or find_slowest(gains)
         if any(is_leap(units, seconds, usual) for units, seconds in gains):
             return 0.0
         return sum(units for units, _ in gains) / sum(seconds for _, seconds in gains)
-
-
-def _find_usual(gains: Sequence[tuple[int, float]]) -> float:
-    """Return the pace, in units per second, that half of the time was not exceeded.
-
-    By time and not by gap, so that samples which were left out change little.
-    """
-    paces = sorted((units / seconds, seconds) for units, seconds in gains)
-    spent = list(accumulate(seconds for _, seconds in paces))
-    return paces[bisect_left(spent, spent[-1] / 2)][0]
 
 
 @dataclass(frozen=True)

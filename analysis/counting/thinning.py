@@ -89,12 +89,17 @@ def _thin(
 
 
 def _find_leaps(counts: Sequence[tuple[float, tuple[int, ...]]], pace: float) -> set[int]:
-    """Return both sides of each gap that may be a leap, by the pace so far or the slowest gaps."""
+    """Return both sides of each gap that may be a leap, by the pace so far or the slowest gap.
+
+    That gap is needed too: what the series may serve is learnt from it.
+    """
     gains = [
         (sum(after) - sum(before), end - start)
         for (start, before), (end, after) in pairwise(counts)
     ]
-    slow = sorted(units / seconds for units, seconds in gains)[len(gains) // 4]
-    pace = pace or max(slow, 1e-9)
-    leaps = [i for i, (units, seconds) in enumerate(gains) if is_leap(units, seconds, pace)]
-    return {*leaps, *(i + 1 for i in leaps)}
+    paces = [units / seconds for units, seconds in gains]
+    usual = pace or max(min(paces), 1e-9)
+    leaps = {i for i, (units, seconds) in enumerate(gains) if is_leap(units, seconds, usual)}
+    if leaps and not pace:
+        leaps.add(min(range(len(gains)), key=lambda i: (paces[i] <= 0, paces[i])))
+    return leaps | {i + 1 for i in leaps}

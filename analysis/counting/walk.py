@@ -173,8 +173,11 @@ class Walk:
         return index + 1
 
     def _find_back(self, at: float, units: Units) -> Left | None:
-        """Return the fall that counted, if it is made good with all that fell beside it."""
-        if self.remembered is None or at > self.remembered:
+        """Return the fall that counted, if it is made good with all that fell beside it.
+
+        A fall counts while start times are known only if they explain it, or if it lasted.
+        """
+        if self.remembered is None or at > self.remembered or self._has_start:
             self.left = None
         left = self.left
         if left is None or not left.is_made_good(self._mark, units):

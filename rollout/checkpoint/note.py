@@ -6,13 +6,12 @@ them.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rollout.checkpoint.base64_text import decode, encode
 from rollout.errors import InputError, JournalError
 
 _ED25519 = b"\x01"
@@ -33,7 +32,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """The text that a signature covers, as C2SP tlog-checkpoint has it."""
-        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{encode(self.root)}\n"
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,12 @@ class SignedCheckpoint:
 
     checkpoint: Checkpoint
     signatures: tuple[tuple[str, bytes], ...]
+
+    @property
+    def note(self) -> str:
+        """The signed note, word for word as it was read."""
+        lines = (f"{_DASH}{name} {encode(signature)}\n" for name, signature in self.signatures)
+        return f"{self.checkpoint.text}\n{''.join(lines)}"
 
 
 def make_key(name: str) -> tuple[str, str]:
@@ -59,8 +64,8 @@ def make_key(name: str) -> tuple[str, str]:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     head = f"{name}+{_hash_key(name, public).hex()}"
-    secret = f"{_PRIVATE}{head}+{_encode(_ED25519 + private.private_bytes_raw())}"
-    return secret, f"{head}+{_encode(_ED25519 + public)}"
+    secret = f"{_PRIVATE}{head}+{encode(_ED25519 + private.private_bytes_raw())}"
+    return secret, f"{head}+{encode(_ED25519 + public)}"
 
 
 def sign(size: int, root: bytes, secret: str) -> str:
@@ -79,7 +84,7 @@ def sign(size: int, root: bytes, secret: str) -> str:
     if _hash_key(name, private.public_key().public_bytes_raw()) != key_hash:
         raise InputError("the signing key is damaged: it does not have the hash that it names")
     text = Checkpoint(name, size, root).text
-    signature = _encode(key_hash + private.sign(text.encode()))
+    signature = encode(key_hash + private.sign(text.encode()))
     return f"{text}\n{_DASH}{name} {signature}\n"
 
 
@@ -127,8 +132,8 @@ def parse(text: str) -> Iterator[SignedCheckpoint]:
 
 def _parse_head(origin: str, size: str, root: str) -> Checkpoint:
     try:
-        digest = base64.b64decode(root, validate=True)
-    except binascii.Error:
+        digest = decode(root)
+    except ValueError:
         digest = b""
     if not re.fullmatch(r"0|[1-9]\d{0,17}", size) or len(digest) != hashlib.sha256().digest_size:
         raise JournalError("a checkpoint names its origin, a number of entries, and a hash")
@@ -138,8 +143,8 @@ def _parse_head(origin: str, size: str, root: str) -> Checkpoint:
 def _parse_signature(line: str) -> tuple[str, bytes]:
     name, _, signature = line.removeprefix(_DASH).rpartition(" ")
     try:
-        return name, base64.b64decode(signature, validate=True)
-    except binascii.Error:
+        return name, decode(signature)
+    except ValueError:
         raise JournalError("a checkpoint's signature is not in base64") from None
 
 
@@ -148,7 +153,7 @@ def _parse_key(key: str, kind: str) -> tuple[str, bytes, bytes]:
     parts = key.split("+", 2)
     try:
         name, key_hash, content = parts[0], bytes.fromhex(parts[1]), parts[2]
-        raw = base64.b64decode(content, validate=True)
+        raw = decode(content)
     except (IndexError, ValueError):
         raise InputError(f"the {kind} key is not of the form NAME+HASH+KEY") from None
     if raw[:1] != _ED25519 or len(raw) != 33:
@@ -158,7 +163,3 @@ def _parse_key(key: str, kind: str) -> tuple[str, bytes, bytes]:
 
 def _hash_key(name: str, public: bytes) -> bytes:
     return hashlib.sha256(f"{name}\n".encode() + _ED25519 + public).digest()[:4]
-
-
-def _encode(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": CommandEntry(
         "rollout.cli.run.demo:demo", "See it work on this machine: one good and one bad rollout."
     ),
+    "init": CommandEntry("rollout.cli.author.init:init", "Draft a plan for a running service."),
     "check": CommandEntry(
         "rollout.cli.author.check:check", "Find every mistake in plans; change nothing."
     ),
@@ -83,6 +84,9 @@ COMMANDS = {
     ),
     "checkpoint": CommandEntry(
         "rollout.cli.inspect.verify:checkpoint", "Sign a journal's entries, to be verified later."
+    ),
+    "export": CommandEntry(
+        "rollout.cli.inspect.export:export", "Seal a range of a journal, or prove one entry."
     ),
     "pause": CommandEntry(
         "rollout.cli.act.command:pause", "Hold the weight of a rollout; harm still rolls back."

@@ -172,6 +172,8 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
         state = replace(state, resumed_at=state.clock, resumed_wall=fact.at)
     # Every decision answers the command that was open, so the command is done with.
     state = replace(state, phase=phase, last=fact, asked=None, drifted=False, looked_at=fact.at)
+    if fact.controller is not None:
+        state = replace(state, controller=fact.controller)
     if fact.action != "hold":
         state = replace(state, reverts=0)
     match fact.action:

@@ -7,11 +7,12 @@ before the decision and runs `step` again, which must give the recorded decision
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from rollout.build import read_build
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
@@ -75,13 +76,17 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
     state = states_of(before)[fact.rollout]
     confidence = state.plan.spec.confidence
+    asked_at = _find_evaluation(before, fact.at)
     differs = differences(fact, step(state, fact.at, fact.rollout, fact.lived))
     explanation = {
         "id": number,
         "hash": entry.hash,
         "at": datetime.fromtimestamp(fact.at, UTC).isoformat(),
         "rollout": fact.rollout,
+        "evaluated_at": datetime.fromtimestamp(asked_at, UTC).isoformat(),
+        "controller": fact.controller or state.controller,
         "plan_digest": state.plan.digest,
+        "release": state.plan.spec.release.described if state.plan.spec.release else None,
         "action": fact.action,
         "sentence": fact.sentence,
         "reasons": list(fact.reasons),
@@ -90,7 +95,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "numbers": fact.numbers,
         "rules": {g.name: _choose_rule(g) for g in state.plan.spec.guardrails},
         "notes": _collect_notes(state, before, fact.at),
-        "queries": _list_queries(fact, state),
+        "queries": _list_queries(fact.rollout, state, asked_at),
         "replayed": not differs,
         "differs": list(differs),
     }
@@ -117,10 +122,16 @@ def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> d
     }
 
 
-def _list_queries(fact: Decided, state: RolloutState) -> list[dict[str, str]]:
+def _find_evaluation(before: Sequence[Entry], at: float) -> float:
+    """Return the time for which Prometheus was asked in a look, by the clock of the server."""
+    looks = [e.fact for e in before if isinstance(e.fact, Observed) and e.fact.at == at]
+    return at - ((looks[-1].skew if looks else None) or 0.0)
+
+
+def _list_queries(rollout: str, state: RolloutState, asked_at: float) -> list[dict[str, str]]:
     """Return the queries of that look, each with a link to its series at that time."""
-    look_queries = queries([Ask(fact.rollout, state.plan, {})], fact.at)
-    return [{"query": query.text, "link": _build_link(query, fact.at)} for query in look_queries]
+    look_queries = queries([Ask(rollout, state.plan, {})], asked_at)
+    return [{"query": query.text, "link": _build_link(query, asked_at)} for query in look_queries]
 
 
 def _build_link(query: Query, at: float) -> str:
@@ -150,6 +161,8 @@ def text(explanation: dict[str, Any]) -> str:
             f"for every guardrail (falsePromotion: {percent(explanation['false_promotion'])})"
         ),
     ]
+    if release := explanation["release"]:
+        lines.append(f"release    {format_release(release)}")
     for name, numbers in explanation["numbers"].get("guardrails", {}).items():
         lines += [
             "",
@@ -160,13 +173,19 @@ def text(explanation: dict[str, Any]) -> str:
         ]
     lines += ["", "queries (of raw counters; increases are computed per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
-    result = _describe_replay(explanation["differs"])
+    result = describe_replay(explanation["differs"], explanation["controller"])
     lines += [
         "",
         f"replayed from the recorded counts of samples: {result}",
         f"sealed     {explanation['hash']}",
     ]
     return "\n".join(lines)
+
+
+def format_release(release: Mapping[str, str]) -> str:
+    """Format a release: its digest, and what that is of."""
+    components = [f"{key} {text}" for key, text in release.items() if key != "digest"]
+    return f"{release['digest']} ({', '.join(components)})"
 
 
 def _describe_joint(exponent: float | None) -> str:
@@ -179,18 +198,22 @@ def _describe_joint(exponent: float | None) -> str:
     return f"; here below {odds} by chance from a version within its margins"
 
 
-def _describe_replay(differs: list[str]) -> str:
-    """Describe how the replay differs.
+def describe_replay(differs: Sequence[str], controller: str) -> str:
+    """Describe how the replay differs from what the build `controller` recorded.
 
-    Different numbers alone are no alarm: a newer version may record more of them. A different
-    action, split or reason is one, because the engine is deterministic.
+    That is no alarm where another build recorded it, since rules and numbers change; the chain of
+    hashes tells whether somebody altered it. One build always decides the same.
     """
-    if differs == ["numbers"]:
-        return (
-            "the same decision by other numbers: another version of Surefoot recorded them, "
-            "or somebody altered them"
-        )
-    return "ANOTHER decision: do not trust this log" if differs else "the same decision"
+    if not differs:
+        return "the same decision"
+    if controller == read_build():
+        return "ANOTHER decision by the very build that recorded it: do not trust this log"
+    is_same = [*differs] == ["numbers"]
+    otherwise = f"another decision ({', '.join(differs)})"
+    return (
+        f"{'the same decision by other numbers' if is_same else otherwise}: Surefoot {controller} "
+        f"recorded it, and the rules of this one ({read_build()}) may differ; the entry is whole"
+    )
 
 
 def _format_sums(numbers: dict[str, Any]) -> list[str]:

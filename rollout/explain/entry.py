@@ -27,6 +27,7 @@ from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, Rout
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.measurement import spread
 from rollout.plan.fields.units import duration, percent
+from rollout.plan.model.release import digest_of
 from rollout.redact import redact, strip_controls
 
 
@@ -67,7 +68,11 @@ def _describe_started(fact: Started) -> str:
     again = f", attempt {fact.attempt}" if fact.attempt > 1 else ""
     change = f"{spec.get('service', '?')} from {stable} to {canary} (Surefoot {fact.controller})"
     read = f", read at {fact.prometheus.url}" if fact.prometheus else ""
-    return f"{change}{again}{waived}{read}"
+    return f"{change}{_describe_release(spec.get('release'))}{again}{waived}{read}"
+
+
+def _describe_release(release: object) -> str:
+    return f", release {digest_of(release)}" if isinstance(release, dict) else ""
 
 
 def _read_version(arm: object) -> str:

@@ -99,6 +99,7 @@ class Report(RolloutStanding):
     traffic: LastWrite | None = None  # None before the write of an end
     lived: float = 0.0  # seconds from the start to the newest entry in which somebody looked
     elapsed: float = 0.0  # the same by the wall clock
+    release: Mapping[str, str] | None = None  # its digest, and what it is of; None if not declared
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -150,6 +151,7 @@ def report(
         route=_describe_route(state),
         traffic=_describe_last_write(state),
         lived=round(state.lived, 3),
+        release=state.plan.spec.release.described if state.plan.spec.release else None,
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)

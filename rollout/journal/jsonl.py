@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError, JournalError
-from rollout.journal.hash_chain import Row, canonical, verify
+from rollout.journal.hash_chain import NewestRow, Row, canonical, verify
 from rollout.journal.memory import MemoryJournal
 
 if TYPE_CHECKING:
@@ -38,9 +39,14 @@ def export(rows: Iterable[Row], path: Path) -> None:
     A link in its place, wherever it leads, is a file that exists already. Raises InputError when
     that fails.
     """
-    if path.suffix != RECORDING:
-        raise InputError(f"{path}: the name of an export ends in {RECORDING}")
-    text = "".join(f"{line}\n" for line in to_lines(rows))
+    write_lines(to_lines(rows), path)
+
+
+def write_lines(lines: Iterable[str], path: Path, suffix: str = RECORDING) -> None:
+    """Write lines to a new file, as `export` does. Raises InputError when that fails."""
+    if path.suffix != suffix:
+        raise InputError(f"{path}: the name of an export ends in {suffix}")
+    text = "".join(f"{line}\n" for line in lines)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -57,10 +63,15 @@ def from_lines(lines: Iterable[str]) -> list[Row]:
     A fact's text is first brought back to its canonical form, so a tool that only changed spaces
     or the order of keys does no harm. Raises JournalError naming the line or the entry.
     """
-    numbered = enumerate(lines, start=1)
-    rows = [_parse_line(number, line) for number, line in numbered if line.strip()]
+    rows = parse_lines(lines)
     verify(rows)
     return rows
+
+
+def parse_lines(lines: Iterable[str]) -> list[Row]:
+    """Read the rows of a recording's lines without checking their chain. Raises JournalError."""
+    numbered = enumerate(lines, start=1)
+    return [_parse_line(number, line) for number, line in numbered if line.strip()]
 
 
 def _parse_line(number: int, line: str) -> Row:
@@ -71,6 +82,8 @@ def _parse_line(number: int, line: str) -> Row:
         )
     except (ValueError, RecursionError) as error:
         raise JournalError(f"line {number} is not a journal entry: {error}") from error
+    if isinstance(members, dict) and "segment" in members:
+        raise JournalError("this is a sealed segment, no whole journal: surefoot verify reads it")
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
         raise JournalError(
             f"line {number} is not a journal entry: it needs seq, previous, hash and fact"
@@ -96,11 +109,12 @@ def _reject_constant(name: str) -> None:
 class LinesJournal:
     """A recording, for reading only.
 
-    The file is read again at every call, because it may grow meanwhile.
+    The file is read again at every call, because it may grow meanwhile. What was read before has to
+    be in it still: another recording in its place raises JournalError.
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._path = Path(path)
+        self._path, self._known, self._lock = Path(path), NewestRow(), Lock()
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """Raise JournalError: a recording does not change."""
@@ -129,10 +143,19 @@ class LinesJournal:
         """Do nothing: no file stays open between calls."""
 
     def _load(self) -> MemoryJournal:
+        with self._lock:
+            return MemoryJournal(self._load_rows())
+
+    def _load_rows(self) -> list[Row]:
         if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
             raise JournalError(f"{self._path} cannot be read: it is no file")
         try:
             with self._path.open(encoding="utf-8", newline="\n") as lines:
-                return MemoryJournal(from_lines(lines))
+                rows = from_lines(lines)
         except (OSError, UnicodeDecodeError) as error:
             raise JournalError(f"{self._path} cannot be read: {error}") from error
+        after = self._known.newest.seq
+        self._known.check_kept(after, rows[after - 1] if 0 < after <= len(rows) else None)
+        if rows:
+            self._known.note(rows[-1])
+        return rows

@@ -1,8 +1,10 @@
 """Decides who may see the pages: one token, exchanged for a cookie; known hosts and origins only.
 
 A loopback address says nothing about who asks: every user of the machine and every page in a
-browser reaches it. So each request needs the token or the cookie made of it, and names the host
-that we serve (which ends DNS rebinding).
+browser reaches it. So each request needs the token or the cookie made of it, and names a host that
+we serve: a name that somebody else lets lead here is refused (DNS rebinding). Its port may be any
+one, since `kubectl port-forward` and services put others in front; a browser's request comes from a
+page of the same name and port, so no other server's page on this host can ask.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from rollout.errors import InputError
 from rollout.journal.key_file import read_private, write_private
 
 _LEAST = 16  # characters of a token
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?")  # a name and perhaps a port
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _CURE = "remove it, and a new one is made"
 
 PAGE_POLICY = (
@@ -58,33 +63,38 @@ def open_token(file: Path) -> str:
 class PageAccess:
     """Who may see the pages.
 
-    `hosts` are the names, with ports, under which we are asked; `is_secure` says that it is TLS.
+    `names` are those of the host under which we are asked; `is_secure` says that it is TLS.
     `gate` is the secret in the path of a gate; empty where there is none.
     """
 
     token: str
-    hosts: frozenset[str]
+    names: frozenset[str]
     is_secure: bool = False
     gate: str = ""
 
     @property
     def cookie_name(self) -> str:
-        """The cookie's name, of this server alone: browsers send one to every port of a host."""
-        names = "\n".join(sorted(self.hosts))
-        return f"surefoot-page-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
+        """The cookie's name, of this token alone: browsers send one to every port of a host."""
+        return f"surefoot-page-{self._derive('name')[:8]}"
 
     @property
     def cookie(self) -> str:
         """The cookie's value: it shows that its holder had the token, and does not tell it."""
-        return hmac.new(self.token.encode(), b"surefoot page cookie v1", hashlib.sha256).hexdigest()
+        return self._derive("v1")
+
+    def _derive(self, purpose: str) -> str:
+        words = f"surefoot page cookie {purpose}".encode()
+        return hmac.new(self.token.encode(), words, hashlib.sha256).hexdigest()
 
     def is_known_host(self, host: str | None) -> bool:
-        return host is not None and host.lower() in self.hosts
+        """Return whether the header `Host` has one of our names, whatever its port."""
+        split = _HOST.fullmatch((host or "").lower())
+        return split is not None and split[1] in self.names
 
-    def is_own_origin(self, origin: str | None) -> bool:
-        """Return whether a request comes from our own pages, or from no page at all."""
+    def is_own_origin(self, origin: str | None, host: str | None) -> bool:
+        """Return whether a request comes from a page of the same name and port, or from none."""
         scheme = "https" if self.is_secure else "http"
-        return origin is None or origin.lower() in {f"{scheme}://{host}" for host in self.hosts}
+        return origin is None or origin.lower() == f"{scheme}://{host}".lower()
 
     def has_token(self, words: str) -> bool:
         return hmac.compare_digest(words.strip().encode(), self.token.encode())
@@ -101,16 +111,11 @@ class PageAccess:
         return cookie is not None and hmac.compare_digest(cookie.encode(), self.cookie.encode())
 
 
-def names_of(address: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the hosts, with ports, that mean a server at this address and under these names."""
-    names = {address, *more}
-    if is_loopback(address):
-        names |= {"localhost", "127.0.0.1", "::1"}
-    bracketed = {f"[{name}]" if ":" in name else name.lower() for name in names}
-    default = {80, 443}
-    return frozenset(
-        {f"{name}:{port}" for name in bracketed} | (bracketed if port in default else set())
-    )
+def names_of(address: str, more: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the names of hosts that mean a server at this address and under these names."""
+    names = {f"[{name}]" if ":" in name else name for name in (address, *more)}
+    local = _LOOPBACK if is_loopback(address) else frozenset[str]()
+    return local | {name.lower() for name in names}
 
 
 def is_loopback(address: str) -> bool:

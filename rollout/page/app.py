@@ -26,6 +26,7 @@ from rollout.errors import InputError, SurefootError
 from rollout.page import api
 from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
+from rollout.page.connections import OpenConnections
 from rollout.page.numbers import read_number
 from rollout.page.pages import PageSet
 from rollout.redact import redact
@@ -33,7 +34,8 @@ from rollout.redact import redact
 _POLL = 1.0  # seconds between two looks for new entries
 _OPEN = ("/sign-in", "/static/", api.GATE)  # what needs no token: a gate has its own secret
 _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
-_LARGEST_FORM = 4096  # bytes
+_LARGEST_FORM, _LONGEST_FORM = 4096, 10.0  # bytes, seconds
+_ODD = "an entry of this journal holds a number that cannot be shown (surefoot verify checks it)"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Guard:
 
     app: ASGIApp
     access: PageAccess
+    connections: OpenConnections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,15 +59,19 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        await (refusal or self.app)(scope, receive, send_with_headers)
+        if refusal or _is_open(scope["path"]):
+            await (refusal or self.app)(scope, receive, send_with_headers)
+            return
+        with self.connections.answering(scope["client"]):
+            await self.app(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        headers, path = Headers(scope=scope), scope["path"]
+        headers = Headers(scope=scope)
         if not self.access.is_known_host(headers.get("host")):
             return Response("this server is not asked under that name", 421)
-        if not self.access.is_own_origin(headers.get("origin")):
+        if not self.access.is_own_origin(headers.get("origin"), headers.get("host")):
             return Response("only its own pages may ask this server", 403)
-        if path.startswith(_OPEN):
+        if _is_open(scope["path"]):
             return None
         cookie = Request(scope).cookies.get(self.access.cookie_name)
         if self.access.may_see(headers.get("authorization"), cookie):
@@ -72,6 +79,10 @@ class Guard:
         if "text/html" in headers.get("accept", ""):
             return RedirectResponse("/sign-in", 303)
         return Response("sign in, or send the token as `Authorization: Bearer TOKEN`", 401)
+
+
+def _is_open(path: str) -> bool:
+    return path.startswith(_OPEN)
 
 
 @dataclass
@@ -101,7 +112,9 @@ class RecentPages:
         return html
 
 
-def application(pages: PageSet, access: PageAccess) -> ASGIApp:
+def application(
+    pages: PageSet, access: PageAccess, connections: OpenConnections | None = None
+) -> ASGIApp:
     """Return the application that serves the pages to those with access."""
     recent = RecentPages(pages)
 
@@ -118,6 +131,7 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
         Route("/services/{namespace}/{service}", answer(_service)),
         Route("/decisions/{number}", answer(_decision)),
         Route("/log", answer(lambda pages, request: pages.log(dict(request.query_params)))),
+        Route("/topology", answer(lambda pages, _request: pages.topology())),
         Route("/verify", answer(lambda pages, _request: pages.verify())),
         Route("/rows", partial(_rows, pages)),
         Route("/replay", partial(_replay, pages)),
@@ -129,9 +143,12 @@ def application(pages: PageSet, access: PageAccess) -> ASGIApp:
     handlers = {
         SurefootError: partial(_failed, pages),
         HTTPException: partial(_refused, pages),
+        ArithmeticError: partial(_refused, pages),
+        ValueError: partial(_refused, pages),
         Exception: partial(_refused, pages),  # and uvicorn tells it on stderr
     }
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), access)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    return Guard(app, access, connections or OpenConnections())
 
 
 def _rollout(pages: PageSet, request: Request) -> str:
@@ -204,7 +221,11 @@ async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Resp
         raise HTTPException(413, "that is no token")
     from urllib.parse import parse_qs
 
-    form = parse_qs((await request.body()).decode(errors="replace"))
+    with anyio.move_on_after(_LONGEST_FORM) as reading:
+        body = await request.body()
+    if reading.cancelled_caught:
+        raise HTTPException(408, "the token did not come")
+    form = parse_qs(body.decode(errors="replace"))
     if not access.has_token(form.get("token", [""])[0]):
         return HTMLResponse(pages.sign_in("That is not the token."), 403)
     response = RedirectResponse("/", 303)
@@ -220,6 +241,8 @@ async def _failed(pages: PageSet, request: Request, error: Exception) -> Respons
 
 
 async def _refused(pages: PageSet, request: Request, error: Exception) -> Response:
+    if isinstance(error, ArithmeticError | ValueError):
+        return _show_error(pages, request, _ODD, 503)
     if not isinstance(error, HTTPException):
         return _show_error(pages, request, "that failed", 500)
     reply = _show_error(pages, request, error.detail, error.status_code)
@@ -230,4 +253,4 @@ async def _refused(pages: PageSet, request: Request, error: Exception) -> Respon
 def _show_error(pages: PageSet, request: Request, words: str, status: int) -> Response:
     if request.url.path.startswith(api.BASE):
         return JSONResponse({"error": words}, status)
-    return HTMLResponse(pages.error(words), status)
+    return HTMLResponse(pages.error(words, is_signed_in=not _is_open(request.url.path)), status)

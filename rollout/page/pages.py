@@ -12,8 +12,9 @@ from rollout.decide.record.facts import Action
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
-from rollout.explain.decision import explain
+from rollout.explain.decision import describe_replay, explain
 from rollout.explain.entry import clean
+from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
 from rollout.explain.status import report
@@ -23,8 +24,9 @@ from rollout.page.charts import CHARTS, ChartRoom, are_available
 from rollout.page.numbers import read_number
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer
+from rollout.page.replay import ReplayRoom
+from rollout.page.topology import TopologyRoom
 from rollout.ports import Journal
-from rollout.review.history import histories
 from rollout.tick.fleet import recorded_stable
 
 _ROWS = 500  # rows that a browser gets at once
@@ -54,6 +56,14 @@ class PageSet:
         return ChartRoom(self.reader)
 
     @cached_property
+    def _replays(self) -> ReplayRoom:
+        return ReplayRoom(self.reader)
+
+    @cached_property
+    def _topology(self) -> TopologyRoom:
+        return TopologyRoom(self.reader)
+
+    @cached_property
     def _renderer(self) -> Renderer:
         return Renderer(self.links)
 
@@ -69,20 +79,24 @@ class PageSet:
             services=services[: views.MOST_SERVICES],
         )
 
+    def topology(self) -> str:
+        """Return the page of all services and their versions, as the newest looks counted."""
+        self.reader.refresh()
+        services, left_out = self._topology.lines()
+        return self._page("topology", services=services, left_out=left_out)
+
     def rollout(self, rollout: str) -> str:
         """Return one rollout's page. Raises InputError for an unknown id."""
         self.reader.refresh()
         state = self._state(rollout)
         status = report(rollout, state, self.reader.now(), self.reader.states())
-        places, more = views.page_of(
-            self.reader.headlines(), EntryFilter(), frozenset({rollout}), None
-        )
+        places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
         lines = [views.log_line(entry) for entry in self.reader.entries(places[:_NEWEST][::-1])]
         return self._page(
             "rollout",
             report=status,
             namespace=state.plan.metadata.namespace,
-            ladder=views.ladder(state, status),
+            ladder=climb(state, status, self._find_highest(rollout)),
             bars=views.bars(status.guardrails),
             confidence=state.plan.spec.confidence,
             basis=compared_with(state.plan),
@@ -126,14 +140,11 @@ class PageSet:
             raise InputError(f"there is no entry {number:,} in this journal")
         rollout = entry.fact.rollout
         explanation = explain(self.reader.entries_of(rollout, number), number)
-        after = [
-            line.seq
-            for line in self.reader.headlines()
-            if line.rollout == rollout and line.seq > number
-        ][:20]
+        after = [line.seq for line in self.reader.headlines(rollout) if line.seq > number][:20]
         return self._page(
             "decision",
             why=explanation,
+            replay=describe_replay(explanation["differs"], explanation["controller"]),
             line=views.log_line(entry),
             effects=views.effects(self.reader.entries(after), number),
         )
@@ -171,11 +182,7 @@ class PageSet:
         """Return the whole log, of all rollouts or of one, on one page: for files."""
         self.reader.refresh()
         wanted = EntryFilter()
-        places = [
-            line.seq
-            for line in self.reader.headlines()
-            if wanted.passes(line) and rollout in ("", line.rollout)
-        ]
+        places = [line.seq for line in self.reader.headlines(rollout) if wanted.passes(line)]
         lines = [views.log_line(entry) for entry in self.reader.entries(places)]
         return self._page("log", lines=lines[::-1], problem="", older="")
 
@@ -193,28 +200,31 @@ class PageSet:
         return {"head": head, "rows": [_as_json(row) for row in rows]}
 
     def replay(self) -> dict[str, Any]:
-        """Decide every recorded look again, and return how many come out as recorded."""
+        """Decide the newest recorded looks again, and return which do not come out as recorded.
+
+        `of` is the number of all. Raises JournalBusyError while it is done for somebody else.
+        """
         self.reader.refresh()
-        looks = [
-            look
-            for history in histories(self.journal.read())
-            for look in history.looks
-            if look.fact
-        ]
-        changed = [look.decided.seq for look in looks if look.differs and look.decided]
-        return {"looks": len(looks), "differ": changed}
+        return self._replays.run()
 
     def sign_in(self, problem: str) -> str:
         """Return the page that asks for the token."""
         return self._renderer.page("sign_in", problem=problem)
 
-    def error(self, words: str) -> str:
-        """Return a page that says what went wrong."""
-        return self._renderer.page("error", words=words)
+    def error(self, words: str, *, is_signed_in: bool) -> str:
+        """Return a page that says what went wrong, and nothing else to who is not signed in."""
+        head = self.reader.head if is_signed_in else 0
+        return self._page("error", head=head, words=words, is_signed_in=is_signed_in)
 
     def _page(self, template: str, **values: object) -> str:
-        return self._renderer.page(
-            template, head=values.pop("head", self.reader.head), now=self.reader.now(), **values
+        usual = {"head": self.reader.head, "now": self.reader.now(), "is_signed_in": True}
+        return self._renderer.page(template, **{**usual, **values})
+
+    def _find_highest(self, rollout: str) -> float:
+        """Return the largest share of a rollout that the mesh confirmed."""
+        lines = self.reader.headlines(rollout)
+        return find_highest(
+            self.reader.entries([line.seq for line in lines if line.kind == "confirmed"])
         )
 
     def _holds(self, number: int) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
+from rollout.decide.record.facts import of_rollout
 from rollout.decide.state.rollout import RolloutState
 from rollout.explain.log import Headline, headline
 from rollout.ports import Entry, Journal, SkippedObservation
@@ -36,6 +37,8 @@ class _Noting:
         return entries
 
     def _note(self, entry: Entry | SkippedObservation) -> None:
+        if isinstance(entry, Entry) and not of_rollout(entry.fact):
+            return  # a calibration, from before the rollout
         rollout = entry.rollout if isinstance(entry, SkippedObservation) else entry.fact.rollout
         self.places.setdefault(rollout, array("q")).append(entry.seq)
 
@@ -58,6 +61,7 @@ class JournalReader:
         self._journal, self._pause = _Noting(journal), pause
         self._fleet, self._lock, self._refreshed_at = Fleet(), Lock(), -pause
         self._headlines: list[Headline] = []
+        self._of_rollout: dict[str, list[Headline]] = {}
 
     @property
     def head(self) -> int:
@@ -72,7 +76,9 @@ class JournalReader:
                 return self.head
             is_first = not self.head
             for entry in self._fleet.read(self._journal):
-                self._headlines.append(headline(entry))
+                line = headline(entry)
+                self._headlines.append(line)
+                self._of_rollout.setdefault(line.rollout, []).append(line)
             if is_first:
                 self._fleet.load_active_evidence(self._journal)
             self._refreshed_at = now
@@ -90,10 +96,10 @@ class JournalReader:
                 return None
             return self._fleet.load_evidence(rollout, self._journal)
 
-    def headlines(self) -> Sequence[Headline]:
-        """Return a headline of every entry but of the looks of ended rollouts, in order."""
+    def headlines(self, rollout: str = "") -> Sequence[Headline]:
+        """Return headlines in order, of one rollout or all, without looks of ended ones."""
         with self._lock:
-            return tuple(self._headlines)
+            return tuple(self._of_rollout.get(rollout, ()) if rollout else self._headlines)
 
     def entries(self, places: Sequence[int]) -> list[Entry]:
         """Return the entries with these numbers. Raises JournalError."""
@@ -102,5 +108,10 @@ class JournalReader:
 
     def entries_of(self, rollout: str, until: int | None = None) -> list[Entry]:
         """Return one rollout's entries, up to and with number `until`. Raises JournalError."""
-        places = self._journal.places.get(rollout, array("q"))
-        return self.entries([seq for seq in places if until is None or seq <= until])
+        return self.entries(self.places_of(rollout, until))
+
+    def places_of(self, rollout: str, until: int | None = None) -> list[int]:
+        """Return the numbers of one rollout's entries, up to and with number `until`."""
+        with self._lock:
+            places = self._journal.places.get(rollout, array("q"))
+            return [seq for seq in places if until is None or seq <= until]

@@ -42,6 +42,9 @@ class Links:
     def chart(self, rollout: str, chart: str, theme: str) -> str:
         return f"{self.rollout(rollout)}/{chart}-{theme}.svg"
 
+    def topology(self) -> str:
+        return "/topology"
+
     def verify(self) -> str:
         return "/verify"
 
@@ -72,6 +75,9 @@ class FileLinks(Links):
 
     def chart(self, rollout: str, chart: str, theme: str) -> str:
         return f"rollout-{_file_name(rollout)}-{chart}-{theme}.svg"
+
+    def topology(self) -> str:
+        return "topology.html"
 
     def verify(self) -> str:
         return "verify.html"
@@ -112,6 +118,7 @@ class Renderer:
         )
         filters: dict[str, Callable[..., Any]] = {
             "share": percent,
+            "amount": _format_amount,
             "moment": _format_moment,
             "iso": _format_iso,
             "document": _format_document,
@@ -125,6 +132,11 @@ class Renderer:
     def page(self, template: str, **values: object) -> str:
         """Render one page. Raises what a template raises that lacks a value."""
         return self._environment.get_template(f"{template}.html").render(**values)
+
+
+def _format_amount(value: object) -> str:
+    """Format a recorded number; a journal may hold anything in its place."""
+    return f"{value:,}" if isinstance(value, int | float) else "unknown"
 
 
 def _format_moment(at: float) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rollout.errors import InputError
 from rollout.page.access import PageAccess, is_loopback, names_of, open_token
+from rollout.page.connections import BACKLOG, BoundedSocket, OpenConnections
 from rollout.page.pages import PageSet
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def access_for(
     gate = _open_token(gate_file) if gate_file else ""
     if gate == token:
         raise InputError("--gate-file has the page's token: a gate's secret is another one")
-    hosts = names_of(listener.address, listener.port, listener.names)
-    return PageAccess(token, hosts, listener.certificate is not None, gate)
+    names = names_of(listener.address, listener.names)
+    return PageAccess(token, names, listener.certificate is not None, gate)
 
 
 def _open_token(file: Path) -> str:
@@ -112,8 +113,9 @@ def _bind(
     pages: PageSet, listener: PageListener, access: PageAccess
 ) -> Iterator[tuple[Server, socket.socket]]:
     """Yield a server and the open socket for it. Raises InputError, with the cure."""
+    connections = OpenConnections()
     try:
-        server = build_server(pages, listener, access)
+        server = _build_server(pages, listener, access, connections)
     except ModuleNotFoundError as error:
         raise InputError("the page needs more packages: pip install 'surefoot[page]'") from error
     family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
@@ -121,18 +123,20 @@ def _bind(
         bound = socket.create_server((listener.address, listener.port), family=family)
     except OSError as error:
         raise InputError(f"{listener.url} cannot be served: {error.strerror}") from error
-    with bound:
-        yield server, bound
+    with BoundedSocket(bound, connections) as bounded:
+        yield server, bounded
 
 
-def build_server(pages: PageSet, listener: PageListener, access: PageAccess) -> Server:
+def _build_server(
+    pages: PageSet, listener: PageListener, access: PageAccess, connections: OpenConnections
+) -> Server:
     """Return the server, not started yet. Raises ModuleNotFoundError without the extra `page`."""
     import uvicorn
 
     from rollout.page.app import application
 
     config = uvicorn.Config(
-        application(pages, access),
+        application(pages, access, connections),
         host=listener.address,
         port=listener.port,
         ssl_certfile=listener.certificate,
@@ -141,6 +145,8 @@ def build_server(pages: PageSet, listener: PageListener, access: PageAccess) -> 
         access_log=False,  # paths name rollouts, and nobody asked for a log of who looks
         server_header=False,
         proxy_headers=False,
+        loop="asyncio",  # which takes connections from the socket itself, so that it can count them
+        backlog=BACKLOG,
         timeout_graceful_shutdown=round(_END),
     )
     return uvicorn.Server(config)

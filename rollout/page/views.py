@@ -11,8 +11,7 @@ from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
 from rollout.explain.status import Line, Report, RolloutStanding, find_standing, report
-from rollout.plan.fields.units import duration, percent
-from rollout.plan.model.ramp import Steps
+from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.redact import redact
 
@@ -29,15 +28,6 @@ MOST_SERVICES = 200
 """Services that the first page names."""
 
 _CALLS = {"paused", "retreated"}  # phases in which a person is awaited
-
-
-@dataclass(frozen=True)
-class Step:
-    """One rung of the ladder: `progress` is done, now or ahead."""
-
-    label: str
-    progress: str
-    ends: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,7 +89,7 @@ def choose(states: Mapping[str, RolloutState]) -> dict[str, RolloutState]:
 
     One whose traffic does not follow its end is among the first, however old.
     """
-    alarming = [name for name, state in states.items() if _why_called(state, is_blind=False)]
+    alarming = [name for name, state in states.items() if why_called(state, is_blind=False)]
     going = [name for name, state in states.items() if not state.is_terminal]
     wanted = dict.fromkeys([*alarming, *going[::-1], *[*states][::-1]])
     chosen = set([*wanted][:MOST_CARDS])
@@ -116,17 +106,18 @@ def _card(rollout: str, state: RolloutState, now: float) -> Card:
     sentence_now = state.explanation.sentence if state.explanation else ""
     return Card(
         standing=find_standing(rollout, state),
-        chips=tuple(_chips(state, status)),
+        chips=tuple(find_chips(state, status)),
         sentence=status.said if status else redact(sentence_now),
         next=status.next if status else "",
         problem=redact(state.route_problem),
-        calls=_why_called(state, is_blind=is_blind),
+        calls=why_called(state, is_blind=is_blind),
         lasts=_lasts(state, last if is_over else now),
         blind=duration(max(state.clock - blind_since, 0.0)) if is_blind and blind_since else "",
     )
 
 
-def _chips(state: RolloutState, status: Report | None) -> Iterable[tuple[str, str]]:
+def find_chips(state: RolloutState, status: Report | None = None) -> Iterable[tuple[str, str]]:
+    """Return each guardrail's name and verdict: now, or as the last decision recorded it."""
     if status is not None:
         return [(line.name, line.verdict) for line in status.guardrails]
     recorded = state.last.numbers.get("guardrails", {}) if state.last else {}
@@ -140,7 +131,7 @@ def _lasts(state: RolloutState, end: float) -> str:
     return f"decided in {taken}" if state.is_terminal else f"under way for {taken}"
 
 
-def _why_called(state: RolloutState, *, is_blind: bool) -> str:
+def why_called(state: RolloutState, *, is_blind: bool) -> str:
     """Return why a person should look at a rollout; empty where none needs to."""
     if state.following and state.written_as == "not followed":
         return "traffic does not follow"
@@ -151,23 +142,6 @@ def _why_called(state: RolloutState, *, is_blind: bool) -> str:
     if state.route_problem:
         return "the mesh has a problem"
     return "blind" if is_blind else ""
-
-
-def ladder(state: RolloutState, status: Report) -> list[Step]:
-    """Return the declared steps up to 100 %, the present one with what ends it."""
-    ramp = state.plan.spec.ramp
-    shares = [0.0, *(ramp.steps if isinstance(ramp, Steps) else (ramp.least, ramp.most)), 1.0]
-    shares = list(dict.fromkeys(shares))
-    weight = status.weight
-    now = max((i for i, share in enumerate(shares) if share <= weight + 1e-9), default=0)
-    return [
-        Step(
-            percent(share),
-            "now" if index == now else "done" if share < weight else "ahead",
-            status.next if index == now else "",
-        )
-        for index, share in enumerate(shares)
-    ]
 
 
 def bars(lines: Iterable[Line]) -> list[Bar]:
@@ -208,11 +182,6 @@ def _bar(line: Line) -> Bar:
         estimate=position(readout.estimate),
         words=words,
     )
-
-
-def _hundredths(share: float | None) -> int:
-    """Return a share of what decides, rounded down: only decisive evidence looks full."""
-    return int(min(max(share or 0.0, 0.0), 1.0) * 100 + 1e-9)
 
 
 def log_line(entry: Entry) -> LogLine:

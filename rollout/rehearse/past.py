@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,23 @@ class ServiceWithPast:
     def history(self, _ask: Ask, _now: float) -> PodHistory:
         """See rollout.ports.HistorySource: why there is no valid test, as before."""
         return PodHistory(problems=self.learnt.unknown)
+
+
+MOST_LOOKS = 2880
+"""Looks of a rehearsed rollout at most, until its deadline: a day of looks of 30 s."""
+
+
+def space_looks(plan: Plan) -> Plan:
+    """Return the plan with looks so far apart that few enough of them lead to its deadline.
+
+    Dispersion is per look, so looks cannot be left out; of fewer ones another one is learnt.
+    """
+    spec = plan.spec
+    times = math.ceil(spec.deadline / spec.interval / MOST_LOOKS)
+    if times <= 1 or spec.before is not None:
+        return plan
+    apart = spec.model_copy(update={"interval": spec.interval * times})
+    return plan.model_copy(update={"spec": apart})
 
 
 def learn_past(plan: Plan, observer: Observer, now: float) -> Learned | None:

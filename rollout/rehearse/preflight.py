@@ -14,7 +14,7 @@ from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.buckets import diagnosed
 from rollout.rehearse.finding import PlanFinding, note, warning
-from rollout.rehearse.past import start_in_memory
+from rollout.rehearse.past import space_looks, start_in_memory
 from rollout.rehearse.sample_size import ASSUMED_SEGMENT, climb, parted, resolvable, within_reach
 from rollout.rehearse.scenario import Scenario
 from rollout.simulate import Behaviour
@@ -97,6 +97,13 @@ def _note_past(plan: Plan, learnt: Learned) -> Iterator[PlanFinding]:
     for name, own in state.guardrails.items():
         if own.test.weighs_evidence:
             yield note("past", f"{name}: {rests_on(state, name)}", name)
+    apart = space_looks(plan).spec.interval
+    if apart > plan.spec.interval:
+        message = (
+            f"looks are rehearsed {duration(apart)} apart instead of "
+            f"{duration(plan.spec.interval)}: a decision comes later by less than that"
+        )
+        yield note("spaced", message)
     if learnt.dispersions:
         yield note("past", "what else differs between pods is allowed for, and not simulated")
 

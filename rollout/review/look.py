@@ -9,7 +9,7 @@ function of that state, so it must give the recorded decision again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.verdict.readout import Readout
@@ -20,9 +20,11 @@ from rollout.decide.step import step
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers")
-"""The fields that a replay must reproduce; texts may differ, see `_without_texts`."""
+"""The fields that a replay must reproduce; texts may differ, see `_compared`."""
 _TEXTS = frozenset({"reason", "words"})
 """The keys of a guardrail's recorded numbers that hold text."""
+_NEWER = frozenset({"exposure"})
+"""Numbers that older versions did not record: an entry without them is no other decision."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Look:
     """One look: `decided` is the decision in the journal, `again` the decision of the replay.
 
     Both are None when the look changed nothing. `log10_mean` is the evidence that a rollback rests
-    on; `log10_crash` is the term that the crash watch adds to it.
+    on; `log10_crash` is the term that the crash watch adds to it. `controller` is the build that
+    recorded the look.
     """
 
     seconds: float
@@ -58,6 +61,7 @@ class Look:
     log10_crash: float | None
     decided: Entry | None
     again: Decided | None
+    controller: str
 
     @property
     def fact(self) -> Decided | None:
@@ -75,15 +79,19 @@ def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, .
     """Name the fields in which two decisions differ; ("decision",) when only one exists."""
     if recorded is None or again is None:
         return () if recorded is again else ("decision",)
+    absent = _NEWER - recorded.numbers.keys()
     return tuple(
-        name for name in PARTS if _without_texts(recorded, name) != _without_texts(again, name)
+        name
+        for name in PARTS
+        if _compared(recorded, name, absent) != _compared(again, name, absent)
     )
 
 
-def _without_texts(decision: Decided, name: str) -> object:
-    """Return a field of a decision without its texts: a better wording is no other decision.
+def _compared(decision: Decided, name: str, absent: Collection[str]) -> object:
+    """Return what is compared of a field: no texts, since a better wording is no other decision.
 
-    The numbers of each guardrail hold two texts: why it is blind, and what is counted.
+    The numbers of each guardrail hold two texts: why it is blind, and what is counted. Numbers that
+    are `absent` in the recorded decision are left out.
     """
     value = getattr(decision, name)
     if name != "numbers":
@@ -92,7 +100,8 @@ def _without_texts(decision: Decided, name: str) -> object:
         guardrail: {key: number for key, number in numbers.items() if key not in _TEXTS}
         for guardrail, numbers in value.get("guardrails", {}).items()
     }
-    return {**value, "guardrails": guardrails}
+    numbers = {key: number for key, number in value.items() if key not in absent}
+    return {**numbers, "guardrails": guardrails}
 
 
 def looks(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[Look]:
@@ -133,7 +142,14 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
         log10_crash=None if crash is None else _to_log10(crash),
         decided=decided,
         again=_decide_again(state, at, decided),
+        controller=_find_controller(state, decided),
     )
+
+
+def _find_controller(state: RolloutState, decided: Entry | None) -> str:
+    fact = decided.fact if decided else None
+    own = fact.controller if isinstance(fact, Decided) else None
+    return own or state.controller
 
 
 def _decide_again(state: RolloutState, at: float, decided: Entry | None) -> Decided | None:

@@ -225,6 +225,7 @@ class Controller:
             now=now,
             lived=self._lived.read(rollout, state, now, answer.skew if answer else None),
             is_quiet=self._lived.is_quiet(rollout),
+            controller=self.version,
         )
 
     def _decide_apart(

@@ -149,14 +149,17 @@ def _conclude(
     """Return the confirmation, or the failure that a rollback may end in spite of."""
     if isinstance(answer, RouteStatus):
         back = answer if not state.wanted.canary else None
-        return _build_confirmed(rollout, state, clock, back=back)
+        return _build_confirmed(rollout, state, clock, back=back, version=answer.version)
     if answer is None:
         return _build_confirmed(rollout, state, clock)
     status = read(router, state)
     has_note = is_note_left(status, rollout, state)
     if gives_nothing(status, state) and not (has_note and may_forget(state)):
         back = status if isinstance(status, RouteStatus) else None
-        return _build_confirmed(rollout, state, clock, back=back, has_note=has_note)
+        version = back.version if back else ""
+        return _build_confirmed(
+            rollout, state, clock, back=back, version=version, has_note=has_note
+        )
     if state.abandoned is not None and is_way_back(state):
         return _build_confirmed(rollout, state, clock, unreachable=True)
     return record_failure(rollout, state, answer, clock.now())
@@ -169,12 +172,14 @@ def _build_confirmed(
     *,
     unreachable: bool = False,
     back: RouteStatus | None = None,
+    version: str = "",
     has_note: bool = False,
 ) -> Confirmed:
     """Return the fact that the mesh shows the wanted split, or that a person ended it unseen.
 
     An end or a retreat is not the last word where we gave the canary weight: the traffic has to
-    follow. `back` is what the route shows once all went back to stable.
+    follow. `back` is what the route shows once all went back to stable,
+    `version` the object's that showed it.
     """
     is_given = bool(state.first_write) and not state.is_spared
     is_followed = is_given and state.plan.spec.follows_within > 0
@@ -190,6 +195,7 @@ def _build_confirmed(
         unreachable=unreachable,
         follows=follows,
         left=back.policy if back else "",
+        version=version,
         remark=_describe_remains(back, has_note=has_note),
     )
 
@@ -229,7 +235,7 @@ def _confirm_unwritten(router: Router, clock: Clock, rollout: str, state: Rollou
     if isinstance(status, RouteStatus):
         if status.split.canary:
             return build_withdrawn(rollout, state, status, clock.now())
-        return _build_confirmed(rollout, state, clock)
+        return _build_confirmed(rollout, state, clock, version=status.version)
     if state.delivery.has_to_write:
         is_final = not status.absent and not status.unread
         status = RouteError(str(status), refused=is_final, unread=status.unread)

@@ -43,13 +43,14 @@ def propose(
     now: float,
     lived: float | None = None,
     is_quiet: bool = False,
+    controller: str = "",
 ) -> list[Step]:
     """Return a look's facts with their states, to be appended after entry `head`.
 
     `reads` is what the mesh showed. Every fact is folded before the next is computed: the decision
     sees the route and the observation of the same look. Each has the lived time; a look that
     leaves nothing else records it by itself after a `quiet` while, and where a guardrail has become
-    blind or sees again.
+    blind or sees again. A decision names `controller` where an earlier entry names another.
     """
     if state.is_terminal and not is_watched(state, state.clock_at(now, lived)):
         return []
@@ -57,7 +58,10 @@ def propose(
     for fact in reads:
         look.add(fact)
     look.add(_build_observed(rollout, look.state, answer, now))
-    look.add(step(look.state, now, rollout, lived))
+    decided = step(look.state, now, rollout, lived)
+    if decided is not None and controller not in {"", state.controller}:
+        decided = decided.model_copy(update={"controller": controller})
+    look.add(decided)
     look.add(conclude(look.state, now, rollout, lived))
     if not look.steps and (is_quiet or _has_blindness_changed(state, now, lived)):
         look.add(Lived(rollout=rollout, at=now))

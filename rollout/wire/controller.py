@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from rollout import __version__
+from rollout.build import read_build
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
@@ -68,7 +68,7 @@ def open_controller(
         ports = Ports(observer, router, store, clock.SystemClock(), hooks)
         yield Controller(
             ports,
-            __version__,
+            read_build(),
             fleet=Fleet(watches=watches),
             permit=reach.check_plan,
             on_problem=on_problem,

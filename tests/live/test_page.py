@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from rollout.demo.servers.process import free_ports
 from rollout.journal.sql.store import open_journal
@@ -26,6 +29,7 @@ RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 PAGES = (
     "",
     "log",
+    "topology",
     "verify",
     "rollouts/discharge-summarizer-v3-e6a331de",
     "decisions/75",
@@ -222,6 +226,33 @@ def test_a_site_opens_from_its_folder(browser, tmp_path):
     page.click("a:has-text('Why decision 75?')")
     assert "the same decision" in page.inner_text("main")
     context.close()
+
+
+def test_the_readme_s_pictures_are_taken_by_a_command(tmp_path):
+    """The page may have changed since: only their sizes are compared."""
+    command = [sys.executable, "docs/screenshot.py", "--into", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    for theme in ("light", "dark"):
+        name = f"page-{theme}.png"
+        with Image.open(tmp_path / name) as taken, Image.open(ROOT / "docs" / name) as present:
+            assert taken.size == present.size
+        assert (tmp_path / name).stat().st_size < 60_000
+        assert f"docs/{name}" in (ROOT / "README.md").read_text()
+
+
+def test_silent_connections_leave_a_page_for_others(recorded):
+    """The server may open fewer files than there are connections."""
+    port = int(recorded.url.rsplit(":", 1)[1].rstrip("/"))
+    resource.prlimit(recorded.process.pid, resource.RLIMIT_NOFILE, (400, 400))
+    lines = [socket.create_connection(("127.0.0.1", port)) for _ in range(500)]
+    try:
+        viewer = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        viewer.request("GET", "/sign-in")
+        assert viewer.getresponse().status == 200
+        viewer.close()
+    finally:
+        for line in lines:
+            line.close()
 
 
 def test_a_second_server_on_the_port_says_so(recorded, tmp_path):

@@ -1,6 +1,5 @@
 """`surefoot run` on a real Envoy, a real Prometheus and real traffic, while things go wrong."""
 
-import itertools
 import json
 import re
 import signal
@@ -181,23 +180,20 @@ def test_while_envoy_is_dead_the_log_says_so_and_the_rollout_goes_on_after(stage
         stepped(record, 10)
         mark = run.mesh.write_id
         stage.envoy.process.kill()
-        until(lambda: len(record.facts(RouteFailed)) >= 3, "three attempts")
-        failed = record.facts(RouteFailed)
-        assert [fact.attempt for fact in failed] == list(range(1, len(failed) + 1))
-        gaps = [after.at - fact.at for fact, after in itertools.pairwise(failed)]
-        assert all(gap > 0.9 * 2**n for n, gap in enumerate(gaps)), "no back-off"
-        problem = failed[-1].problem
+        until(lambda: record.facts(RouteFailed), "a failed attempt")
+        time.sleep(8)  # a few more, of which only a new reason is an entry
+        problem = record.facts(RouteFailed)[-1].problem
         assert "does not answer: connection refused" in problem
         (status,) = json_of("status", "--json", "--journal", run.journal)
         assert status["route_problem"] == problem
         assert "connection refused" in surefoot("status", "--journal", run.journal).stdout
         stage.start_envoy()
-        attempt = record.facts(RouteFailed)[-1].attempt
         assert run.weight == 10, "the last weights are on disk"
         assert run.mesh.write_id == mark
         stepped(record, 50)
         assert run.weight == 50
-        assert len(record.facts(RouteFailed)) <= attempt + 1
+        problems = [re.sub(r"\d+", "0", fact.problem) for fact in record.facts(RouteFailed)]
+        assert len(problems) == len(set(problems))
     assert record.actions[:2] == ["advance", "advance"]
     assert record.replays()
 
@@ -207,7 +203,7 @@ def test_a_cluster_that_envoy_does_not_know_is_refused_by_name(stage, tmp_path):
     route = {"file": str(stage.envoy.file), "admin": stage.envoy.admin, "clusters": clusters}
     with begun(stage, tmp_path, "v6", route={"envoy": route}) as (run, record):
         mark = run.mesh.write_id
-        until(lambda: len(record.facts(RouteFailed)) >= 2, "two attempts")
+        until(lambda: record.facts(RouteFailed), "a failed attempt")
         assert record.facts(RouteFailed)[-1].problem == (
             "nothing was written: Envoy has no cluster nowhere"
         )

@@ -205,6 +205,7 @@ def live_with_workers(world):
 
 @given(SEEDS)
 @example(54390933)  # of the samples before the first look only some are judged
+@example(129649)  # before it they answer in rising order
 def test_workers_behind_one_address_are_never_counted_for_more_than_they_served(seed):
     live_with_workers(World(seed))
 

@@ -82,6 +82,7 @@ def beside(seed, events, live=None):
 @pytest.mark.parametrize("live", LIVES)
 @given(SEEDS)
 @example(96417)  # a process restarts, and comes to one unit less than it had
+@example(1607)  # what fell before the baseline is back after it
 @settings(max_examples=50)
 def test_restarts_and_looks_without_a_record_change_no_count(live, seed):
     live(UncheckedWorld(seed, beside(seed, EVENTS, live)))

@@ -32,7 +32,7 @@ def record_undo_or_retry(
     Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
     other writers win every attempt to append.
     """
-    from rollout import __version__
+    from rollout.build import read_build
     from rollout.tick.attempts import facts_for
     from rollout.tick.fleet import Fleet
 
@@ -41,7 +41,7 @@ def record_undo_or_retry(
         # Read and decide again in each attempt: the entries in between may change the outcome.
         rollout = _find_newest_attempt(fleet, fleet.read(journal), plan_names, name)
         fact = command.model_copy(update={"rollout": rollout})
-        facts = facts_for(fleet, fact, __version__, check)
+        facts = facts_for(fleet, fact, read_build(), check)
         try:
             return journal.append(facts, fleet.head)
         except JournalMovedError:

@@ -159,6 +159,7 @@ def _rehearse_plan(
     **given: Any,
 ) -> Rehearsal:
     from rollout.rehearse.assumptions import KnownFigures, base
+    from rollout.rehearse.past import space_looks
     from rollout.rehearse.preflight import preflight
     from rollout.rehearse.runs import rehearse as run_scenarios
     from rollout.rehearse.scenario import usual_scenarios
@@ -173,13 +174,17 @@ def _rehearse_plan(
         }
     )
     figures, source = _asked(plan, figures, past, settings)
-    learnt = _learn_past(plan, settings) if past and source != _ASSUMED else None
+    spaced = space_looks(plan)
+    learnt = _learn_past(spaced, settings) if past and source != _ASSUMED else None
     start, changes = (
         base(plan, figures, learnt),
         _keep_last_of_name([*usual_scenarios(plan), *extra]),
     )
+    rehearsed = plan if learnt is None else spaced
     with progress(f"rehearsing {plan.name}", runs * len(changes), quiet=quiet) as on_done:
-        runs_by_name = run_scenarios(plan, start, changes, runs=runs, seed=seed, on_done=on_done)
+        runs_by_name = run_scenarios(
+            rehearsed, start, changes, runs=runs, seed=seed, on_done=on_done
+        )
     return Rehearsal(
         plan=plan.name,
         rollout=plan.id,

@@ -87,13 +87,14 @@ ID is the number in front of a decision in `surefoot log`.""",
 def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
-    The decision is computed again from the recorded counts; exit code 1 if the result differs.
+    The decision is computed again from the recorded counts. Exit code 9 if it comes out otherwise,
+    which is no failure of the record where another version wrote it; 1 if the chain is broken.
     """
-    from rollout.errors import DONE, FAILED
+    from rollout.errors import DECIDED_OTHERWISE, DONE
     from rollout.explain.decision import explain, text
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 
     explanation = explain(open_for_reading(journal or default_path()).read(), number)
     click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
-    raise SystemExit(DONE if explanation["replayed"] else FAILED)
+    raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)

@@ -70,9 +70,9 @@ def checkpoint(
             raise InputError(f"{key} exists already: choose another name") from None
         click.echo(verifier)
         return
-    rows = _read_rows(journal)
+    rows = read_rows(journal)
     secret = read_private(key, _NEW_KEY).decode(errors="replace")
-    signed = note.sign(len(rows), roots(_leaves(rows), {len(rows)})[len(rows)], secret)
+    signed = note.sign(len(rows), roots(read_leaves(rows), {len(rows)})[len(rows)], secret)
     if to is None:
         click.echo(signed, nl=False)
         return
@@ -87,7 +87,10 @@ def checkpoint(
 Examples:
   surefoot verify --journal june.jsonl
   surefoot verify --checkpoints checkpoints.txt --verifier verify.key
+  surefoot verify --journal q3.jsonl --verifier verify.key
+  surefoot verify --proof 5120.tlog-proof --verifier verify.key
 
+A sealed segment and a proof come from surefoot export.
 Exit codes: 0 whole, and decided again equally; 1 an entry was altered, moved or removed, or a
 checkpoint does not hold; 9 whole, but this version decides otherwise than recorded.""",
 )
@@ -102,32 +105,46 @@ checkpoint does not hold; 9 whole, but this version decides otherwise than recor
     type=click.Path(path_type=Path),
     help="File with the key that verifies them, from a source that you trust.",
 )
+@click.option(
+    "--proof",
+    type=click.Path(path_type=Path),
+    help="Check this proof (surefoot export) instead of a journal; needs --verifier.",
+)
 @click.option("--no-replay", is_flag=True, help="Check hashes and signatures only.")
 def verify(
     journal: JournalLocation | None,
     checkpoints: Path | None,
     verifier: Path | None,
+    proof: Path | None,
     *,
     no_replay: bool,
 ) -> None:
     """Check that no entry was altered, that every checkpoint holds, and each decision again."""
+    from rollout.cli.inspect import sealed
     from rollout.journal.hash_chain import parse
 
+    key = None if verifier is None else read(verifier)
+    signed = None if checkpoints is None else read_checkpoints(checkpoints)
+    if proof is not None:
+        click.echo(sealed.verify_proof(proof, key, signed or ()))
+        return
+    if segment := sealed.open_segment(journal):
+        click.echo(sealed.verify_segment(segment, key, signed or ()))
+        if not no_replay:
+            _replay(sealed.list_begun(segment))
+        return
     if (checkpoints is None) is not (verifier is None):
         raise InputError("--checkpoints and --verifier are given together")
-    expected = None
-    if checkpoints is not None and verifier is not None:  # before a long journal is read
-        expected = _read_checkpoints(checkpoints), read(verifier)
-    rows = _read_rows(journal)
+    rows = read_rows(journal)
     head = rows[-1].hash if rows else "none"
     click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
-    if expected is not None:
-        _verify_checkpoints(rows, *expected)
+    if signed is not None and key is not None:
+        _verify_checkpoints(rows, signed, key)
     if not no_replay:
         _replay([parse(row) for row in rows])
 
 
-def _read_rows(journal: JournalLocation | None) -> Sequence[Row]:
+def read_rows(journal: JournalLocation | None) -> Sequence[Row]:
     """Return the sealed rows, whose chain holds. Raises InputError and JournalError."""
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
@@ -139,11 +156,12 @@ def _read_rows(journal: JournalLocation | None) -> Sequence[Row]:
         opened.close()
 
 
-def _leaves(rows: Sequence[Row]) -> Sequence[bytes]:
+def read_leaves(rows: Sequence[Row]) -> Sequence[bytes]:
+    """Return the leaves of the tree: the entries' texts."""
     return [row.text.encode() for row in rows]
 
 
-def _read_checkpoints(file: Path) -> Sequence[SignedCheckpoint]:
+def read_checkpoints(file: Path) -> Sequence[SignedCheckpoint]:
     """Return the checkpoints of a file. Raises InputError if there are none, and JournalError."""
     from rollout.checkpoint import note
 
@@ -158,7 +176,7 @@ def _verify_checkpoints(rows: Sequence[Row], signed: Sequence[SignedCheckpoint],
     from rollout.checkpoint import note
     from rollout.checkpoint.merkle import roots
 
-    expected = roots(_leaves(rows), {entry.checkpoint.size for entry in signed})
+    expected = roots(read_leaves(rows), {entry.checkpoint.size for entry in signed})
     for number, entry in enumerate(signed, start=1):
         size = entry.checkpoint.size
         if not note.verify(entry, key):
@@ -184,6 +202,7 @@ def _replay(entries: Sequence[Entry]) -> None:
 
     That is no failure of the record: rules may have changed since the version that wrote it.
     """
+    from rollout.explain.decision import describe_replay
     from rollout.review.history import histories
 
     recorded = histories(entries)
@@ -191,10 +210,8 @@ def _replay(entries: Sequence[Entry]) -> None:
     changed = [(rollout, look) for rollout, look in looks if look.differs]
     for rollout, look in changed:
         number = look.decided.seq if look.decided else 0
-        click.echo(
-            f"decision {number} of {rollout.rollout}, recorded by Surefoot {rollout.controller}, "
-            f"comes out otherwise: {', '.join(look.differs)}"
-        )
+        verdict = describe_replay(look.differs, look.controller)
+        click.echo(f"decision {number} of {rollout.rollout} comes out otherwise: {verdict}")
     click.echo(f"{len(looks) - len(changed):,} of {len(looks):,} decisions come out as recorded")
     if changed:
         raise SystemExit(DECIDED_OTHERWISE)

@@ -60,6 +60,8 @@ def rollout_panel(report: Report) -> RenderableType:
         parts.append(Text(f"sent  {report.traffic.said}", style=style))
     if report.hooks:
         parts.append(Text(f"hooks {', '.join(report.hooks)}"))
+    if report.release:
+        parts.append(Text(f"release {report.release['digest']}", style="dim"))
     if report.recorded_stable:
         parts.append(Text(f"stable version now: {report.recorded_stable}", style="dim"))
     if report.route_problem:

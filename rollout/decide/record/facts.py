@@ -53,7 +53,7 @@ class Started(RolloutFact):
     plan: dict[str, Any]
     digest: str
     total: int = Field(description="Constant total of all splits of this rollout.")
-    controller: str = Field(description="Version of the controller.")
+    controller: str = Field(description="Version and build of the controller.")
     uncalibrated: bool = Field(
         default=False, description="The plan asks for a calibration; a person waived it."
     )
@@ -210,6 +210,11 @@ class Decided(RolloutFact):
     reasons: tuple[str, ...]
     sentence: str
     numbers: dict[str, Any] = Field({})
+    controller: str | None = Field(
+        default=None,
+        description="The build that decided, where the rollout's entries before name another.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class HumanSaid(RolloutFact):

@@ -39,6 +39,11 @@ class Confirmed(RolloutFact):
         description="What of the policy could not be put back with the weights, in words.",
         exclude_if=lambda value: not value,
     )
+    version: str = Field(
+        default="",
+        description="The version of the mesh's object that showed it, as uid@resourceVersion.",
+        exclude_if=lambda value: not value,
+    )
     remark: str = Field(
         default="",
         description="What a way back leaves beside the traffic: a file that was kept, or our note.",

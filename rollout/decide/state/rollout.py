@@ -174,6 +174,7 @@ class RolloutState:
     move: Decided | None = None  # the newest decision about the mesh
     learned: Learned | None = None
     attempt: int = 1
+    controller: str = ""  # the build that decided last
     calls: Mapping[str, HookAttempt] = field(default_factory=dict)  # by hook
     uncalibrated: bool = False
     reads_past: bool = False  # stable's past is read before the first step
@@ -443,6 +444,7 @@ def begin_rollout(fact: Started) -> RolloutState:
         },
         shares=share_start,
         attempt=fact.attempt,
+        controller=fact.controller,
         uncalibrated=fact.uncalibrated,
         reads_past=fact.reads_past or plan.spec.declared_pods is not None,
         finds_pods=fact.finds_pods,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from analysis import sample_ratio
 from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.decide.state.rollout import RolloutState
@@ -14,10 +15,20 @@ _DIGITS = 6  # recorded numbers must replay to the same text on every machine
 
 
 def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
-    """Return the judgement as plain data, rounded so that a replay gives the same text."""
+    """Return the judgement as plain data, rounded so that a replay gives the same text.
+
+    `exposure` is the test of the share of traffic: the canary's requests of all, those due by its
+    weight, and the evidence of a mismatch as a power of ten.
+    """
     label = {"observational": True} if observational(state.plan) else {}
     return {
         **label,
+        "exposure": {
+            "canary": state.traffic_tally.canary,
+            "requests": state.traffic_tally.requests,
+            "due": _round(state.traffic_tally.due),
+            "mismatch": _read_mismatch(state),
+        },
         "joint": _round(judgement.log_joint / math.log(10)),
         "guardrails": {
             name: {
@@ -28,6 +39,12 @@ def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
             for name, readout in judgement.readouts.items()
         },
     }
+
+
+def _read_mismatch(state: RolloutState) -> float:
+    # Decimals, not digits: without traffic it is 0 but for the noise of a sum, which has digits.
+    exponent = float(sample_ratio.log_mismatch(state.shares)) / math.log(10)
+    return round(exponent, _DIGITS) + 0.0
 
 
 def _list_numbers(readout: Readout) -> dict[str, Any]:

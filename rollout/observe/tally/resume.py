@@ -7,6 +7,7 @@ baseline, which is said; nothing is ever counted twice.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -155,7 +156,8 @@ def _build_cursor(series: Sequence[Series], mark: LookTally, name: Name) -> Curs
         began=mark.began,
         pace=mark.pace,
         doubted=doubted,
-        left={key: fall for key, fall in falls if fall is not None},
+        # One before the baseline counted nothing, so there is nothing to take back.
+        left={key: fall for key, fall in falls if fall and fall.at > (mark.began or math.inf)},
     )
 
 

@@ -30,13 +30,12 @@
     busy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-      if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("main");
       if (!fresh) throw new Error("no page");
-      update(main, fresh);
-      head = Number(fresh.dataset.head);
-      words.textContent = "live";
+      update(main, fresh);  // also where it says why nothing can be shown
+      head = answer.ok ? Number(fresh.dataset.head) : 0;
+      words.textContent = answer.ok ? "live" : "this cannot be shown now";
     } catch {
       words.textContent = told;
     } finally { busy = false; }

@@ -52,8 +52,10 @@
     replay.disabled = true;
     decisions.textContent = "Deciding again…";
     try {
-      const { looks, differ } = await ask("/replay");
-      const words = differ.length ? `${looks - differ.length} of ${looks} decisions come out as recorded; not ${differ.slice(0, 20).join(", ")}.` : `✓ All ${looks} decisions come out as recorded.`;
+      const { looks, of, differ } = await ask("/replay");
+      const some = looks < of;
+      const rest = some ? ` They are the newest of ${of}; surefoot verify does all.` : "";
+      const words = differ.length ? `${looks - differ.length} of ${looks} decisions come out as recorded; not ${differ.slice(0, 20).join(", ")}.${rest}` : `✓ ${some ? "" : "All "}${looks} decisions come out as recorded.${rest}`;
       say(decisions, words, !differ.length);
     } catch (error) { say(decisions, `That failed: ${error.message}`, false); }
     replay.disabled = false;

@@ -231,6 +231,7 @@ RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _require_metric_and_limit,
     "BlueGreen": _require_one_of("holdback", "before"),
     "TemplateSpec": _require_one_of(*KINDS),
+    "Release": lambda: {"minProperties": 1},
     "Route": _require_one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _require_one_of("httpRoute", "grpcRoute"),
     "Affinity": _require_one_of("header", "cookie"),

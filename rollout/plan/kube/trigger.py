@@ -155,7 +155,8 @@ def _build_document() -> Json:
         schema := WatchedDeployments.model_json_schema(), schema.get("$defs", {})
     )
     plan = bound_lists(crd.structural(schema := Spec.model_json_schema(), schema["$defs"]))
-    del plan["properties"]["canary"]
+    for key in ("canary", "release"):  # of one version
+        del plan["properties"][key]
     plan["required"].remove("canary")
     for mesh, key in _ARMS:
         arms = plan["properties"]["route"]["properties"][mesh]["properties"][key]["properties"]

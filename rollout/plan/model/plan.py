@@ -27,6 +27,7 @@ from rollout.plan.model.mesh.traffic import Traffic, check_ramp_fits, check_traf
 from rollout.plan.model.pods import LEAST, CountedPods, Pods, PodsChoice
 from rollout.plan.model.prometheus import Prometheus, PrometheusServer
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
+from rollout.plan.model.release import Release
 from rollout.plan.model.terms import Confidence, Metadata, Version, WhenBlind
 
 __all__ = [
@@ -54,6 +55,9 @@ class Spec(Model):
     service: Word = Field(description="The service whose traffic is split.")
     stable: Version = Field(description="The version that serves now.")
     canary: Version = Field(description="The version to be rolled out.")
+    release: Release | None = Field(
+        None, description="What the canary is made of, by names and digests alone."
+    )
     route: Route = Field(description="Where the weights live.")
     traffic: Traffic | None = Field(
         None, description="Which requests the canary gets; a share of all when left out."

@@ -76,6 +76,12 @@ def at_version(body: Json, live: Json) -> Json:
     return body | {"metadata": body.get("metadata", {}) | identity}
 
 
+def read_version(live: Json) -> str:
+    """Return which object it is and which version of it, as uid@resourceVersion."""
+    metadata = live.get("metadata") or {}
+    return "@".join(str(metadata.get(key, "")) for key in ("uid", "resourceVersion"))
+
+
 def as_route_error(error: ClusterError, verb: str, kind: Kind, plan: Plan, name: str) -> RouteError:
     """Turn a cluster's error into a RouteError, with the cure where we know one.
 

@@ -25,6 +25,7 @@ from rollout.route.kube.objects import (
     Target,
     as_route_error,
     at_version,
+    read_version,
     spelt,
     target_of,
 )
@@ -230,6 +231,7 @@ def _read_status(
         taken=taken_of(live),
         timeout=_read_timeout(live, plan),
         is_noted=bool(write_id),
+        version=read_version(live),
     )
 
 

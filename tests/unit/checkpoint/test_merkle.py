@@ -1,27 +1,12 @@
 """The tree of RFC 6962 against its definition and known roots."""
 
-import hashlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.checkpoint.merkle import roots
+from tests.unit.checkpoint.trees import LEAVES, define
 
-# The leaves and roots of the reference implementation's tests (google/certificate-transparency).
-LEAVES = [
-    bytes.fromhex(text)
-    for text in (
-        "",
-        "00",
-        "10",
-        "2021",
-        "3031",
-        "40414243",
-        "5051525354555657",
-        "606162636465666768696a6b6c6d6e6f",
-    )
-]
 ROOTS = {
     0: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     1: "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -33,14 +18,6 @@ ROOTS = {
 
 def test_known_roots():
     assert {size: root.hex() for size, root in roots(LEAVES, ROOTS).items()} == ROOTS
-
-
-def define(leaves):
-    """Compute the root as section 2.1 defines it."""
-    if len(leaves) < 2:
-        return hashlib.sha256(b"\0" + leaves[0] if leaves else b"").digest()
-    split = 1 << (len(leaves) - 1).bit_length() - 1
-    return hashlib.sha256(b"\1" + define(leaves[:split]) + define(leaves[split:])).digest()
 
 
 @given(st.lists(st.binary(max_size=4), max_size=70))

@@ -121,3 +121,12 @@ def test_a_name_that_a_note_cannot_hold_is_refused(name):
 def test_a_key_has_a_name_that_is_printed_as_it_is(name):
     with pytest.raises(InputError, match="no control characters"):
         note.make_key(name)
+
+
+def test_a_flip_in_the_spare_bits_of_a_signature_is_seen(keys):
+    text = note.sign(7, ROOT, keys[0])
+    at = len(text.rstrip("\n=")) - 1
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    spare = letters[letters.index(text[at]) ^ 1]
+    with pytest.raises(JournalError, match="not in base64"):
+        parse_one(text[:at] + spare + text[at + 1 :])

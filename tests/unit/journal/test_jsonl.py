@@ -121,3 +121,28 @@ def test_an_export_that_cannot_be_is_refused_and_changes_nothing(tmp_path, name,
         export(ROWS, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["copy.jsonl"]
     assert (tmp_path / "copy.jsonl").read_text() == "before"
+
+
+def test_another_recording_in_its_place_is_noticed(recording):
+    journal = LinesJournal(recording)
+    assert len(journal.read()) == 2
+    other = seal_all(START, [build_fact("another"), build_fact("b"), build_fact("c")])
+    recording.write_text("".join(f"{line}\n" for line in to_lines(other)), encoding="utf-8")
+    for ask in (journal.read, journal.rows, lambda: list(journal.scan())):
+        with pytest.raises(JournalError, match="entry 2 is another one"):
+            ask()
+    recording.write_text(f"{LINES[0]}\n", encoding="utf-8")
+    with pytest.raises(JournalError, match="entry 2 is missing"):
+        journal.read(1)
+    more = [*LINES, *to_lines(seal_all(ROWS[-1], [build_fact("c")]))]
+    recording.write_text("".join(f"{line}\n" for line in more), encoding="utf-8")
+    assert len(journal.read(2)) == 1, "one that has grown is the same"
+
+
+def test_an_empty_recording_is_empty_and_may_grow(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("", encoding="utf-8")
+    journal = LinesJournal(path)
+    assert journal.read() == []
+    path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    assert len(journal.read()) == 2

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from rollout.page.access import PageAccess, names_of
 from rollout.page.pages import PageSet
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links
-from rollout.page.serve import PageListener, build_server
+from rollout.page.serve import PageListener, serving_beside
 from tests.unit.page.client import PageClient
 
 RECORDED = Path(__file__).parents[3] / "notebooks" / "data" / "demo.jsonl"
@@ -43,12 +41,6 @@ def client(tmp_path_factory) -> Iterator[PageClient]:
     shutil.copyfile(RECORDED, recorded)
     (port,) = free_ports(1)
     listener = PageListener("127.0.0.1", port)
-    access = PageAccess(TOKEN, names_of(listener.address, port), gate=GATE)
-    server = build_server(pages_of(recorded), listener, access)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield PageClient(port, TOKEN, recorded)
-    server.should_exit = True
-    thread.join(10)
+    access = PageAccess(TOKEN, names_of(listener.address), gate=GATE)
+    with serving_beside(pages_of(recorded), listener, access):
+        yield PageClient(port, TOKEN, recorded)

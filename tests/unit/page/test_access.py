@@ -64,8 +64,12 @@ def make_certificate(folder):
 
 
 def test_two_servers_of_a_host_have_two_cookies():
-    first, second = (PageAccess("t" * 16, names_of("127.0.0.1", port)) for port in (1, 2))
+    """Unless they have one token, whose cookie is right for both."""
+    names = names_of("127.0.0.1")
+    first, second = (PageAccess(letter * 16, names) for letter in "ab")
     assert first.cookie_name != second.cookie_name
+    again = PageAccess("a" * 16, names)
+    assert (again.cookie_name, again.cookie) == (first.cookie_name, first.cookie)
 
 
 def test_the_cookie_tells_no_token():
@@ -79,9 +83,25 @@ def test_the_cookie_tells_no_token():
 
 
 def test_loopback_is_known_by_its_three_names_alone():
-    names = names_of("127.0.0.1", 8377)
-    assert names == {"127.0.0.1:8377", "localhost:8377", "[::1]:8377"}
-    assert "pages.example" in names_of("0.0.0.0", 443, ("Pages.example",))
+    names = names_of("127.0.0.1")
+    assert names == {"127.0.0.1", "localhost", "[::1]"}
+    assert "pages.example" in names_of("0.0.0.0", ("Pages.example",))
+    assert not names_of("0.0.0.0", ("Pages.example",)) & names
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        *((host, True) for host in ("localhost", "LOCALHOST:9000", "[::1]:1", "127.0.0.1:65535")),
+        *((host, False) for host in ("", "localhost.attacker.example", "attacker.example:9000")),
+        *((host, False) for host in ("localhost:9000:1", "localhost:", "localhost:x")),
+        *((host, False) for host in ("[::1]attacker", "::1", "127.0.0.1.", "localhost:9000\n")),
+        (None, False),
+    ],
+)
+def test_a_name_of_ours_is_known_at_any_port_and_nothing_else_is(host, expected):
+    access = PageAccess("t" * 16, names_of("127.0.0.1"))
+    assert access.is_known_host(host) is expected
 
 
 @pytest.mark.parametrize(

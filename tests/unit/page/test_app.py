@@ -6,15 +6,25 @@ import hashlib
 import http.client
 import json
 import re
+import shutil
+from contextlib import contextmanager
 from urllib.parse import urlencode
 
 import pytest
 
+from rollout.demo.servers.process import free_ports
+from rollout.journal.hash_chain import GENESIS, Row, canonical, digest
+from rollout.journal.jsonl import to_lines
+from rollout.page.access import PageAccess, names_of
 from rollout.page.charts import CHARTS, THEMES
+from rollout.page.serve import PageListener, serving_beside
+from tests.unit.page.client import PageClient
+from tests.unit.page.conftest import RECORDED, TOKEN, pages_of
 
 PATHS = (
     "/",
     "/log",
+    "/topology",
     "/verify",
     "/rollouts/discharge-summarizer-v3-e6a331de",
     "/decisions/75",
@@ -45,6 +55,16 @@ def test_another_name_of_the_host_is_refused(client, path):
     reply = client.get(path, host=f"attacker.example:{client.port}")
     assert reply.status == 421
     assert client.get(path, host=f"localhost:{client.port}").status == 200
+
+
+def test_another_port_may_be_in_front(client):
+    """As `kubectl port-forward 9000:8377` puts it there; then the pages have that origin."""
+    assert client.get("/", host="localhost:9000").status == 200
+    forwarded = "http://localhost:9000"
+    assert client.get("/rows", host="localhost:9000", origin=forwarded).status == 200
+    assert client.get("/rows", origin=forwarded).status == 403, "another server's page"
+    assert client.get("/rows", host="localhost:9000", origin="http://localhost:8377").status == 403
+    assert client.get("/rows", host="localhost:9000", origin="http://127.0.0.1:9000").status == 403
 
 
 @pytest.mark.parametrize("origin", ["http://attacker.example", "null", "https://127.0.0.1"])
@@ -112,6 +132,14 @@ def test_what_is_not_there_is_told_in_words(client, path):
     reply = client.get(path)
     assert reply.status == 404
     assert "Traceback" not in reply.text
+    assert '<nav aria-label="Pages">' in reply.text
+
+
+def test_an_error_tells_nothing_of_the_journal_to_who_has_no_token(client):
+    reply = client.ask("/static/none")
+    assert reply.status == 404
+    assert 'data-head="0"' in reply.text
+    assert "newest" not in reply.text
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "since=2h&until=3h", "before=x", "action=x"])
@@ -139,7 +167,7 @@ def test_rows_are_those_of_the_journal_and_prove_it(client):
 
 
 def test_the_replay_decides_again(client):
-    assert json.loads(client.get("/replay").text) == {"looks": 22, "differ": []}
+    assert json.loads(client.get("/replay").text) == {"looks": 22, "of": 22, "differ": []}
 
 
 def first_event(client, **headers):
@@ -188,3 +216,67 @@ def test_the_two_themes_have_two_backgrounds(client):
 def test_an_unknown_chart_is_told_in_words(client, names):
     assert client.get(CHART.format(*names)).status == 404
     assert client.ask(CHART.format("weight", "light")).status == 401
+
+
+def seal_with(path, alter):
+    """Write the recording with facts that somebody altered, sealed as if they were true."""
+    facts = [json.loads(line)["fact"] for line in RECORDED.read_text().splitlines()]
+    alter(facts)
+    previous = GENESIS
+    lines: list[str] = []
+    for seq, fact in enumerate(facts, 1):
+        text = canonical(fact)
+        sealed = Row(seq, text, previous, digest(previous, seq, text))
+        lines += to_lines([sealed])
+        previous = sealed.hash
+    path.write_text("\n".join(lines) + "\n")
+
+
+@contextmanager
+def serving(file):
+    (port,) = free_ports(1)
+    access = PageAccess(TOKEN, names_of("127.0.0.1"))
+    with serving_beside(pages_of(file), PageListener("127.0.0.1", port), access):
+        yield PageClient(port, TOKEN, file)
+
+
+ODD = [1e308, -1e308, -5, 10**30, 5e-324, "Infinity", "NaN", None, [], {}]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_a_number_that_cannot_be_is_told_in_words(tmp_path, odd):
+    """Whoever can seal can write any number; each page is shown or says what is wrong."""
+    file = tmp_path / "odd.jsonl"
+
+    def alter(facts):
+        facts[74]["numbers"]["guardrails"]["latency"] |= {"canary": odd, "stable_bad": odd}
+        facts[74]["numbers"]["joint"] = odd
+
+    seal_with(file, alter)
+    with serving(file) as client:
+        for path in (*PATHS, "/replay", "/api/v1/entries", "/api/v1/rollouts"):
+            reply = client.get(path)
+            assert reply.status in {200, 503}, (path, reply.text)
+            assert reply.status == 200 or "cannot be" in reply.text
+
+
+@pytest.mark.parametrize("at", [1e308, -1e308, 1e18, -5e18])
+def test_a_time_that_cannot_be_is_told_in_words(tmp_path, at):
+    file = tmp_path / "odd.jsonl"
+    seal_with(file, lambda facts: facts[60].update(at=at))
+    with serving(file) as client:
+        for path in PATHS:
+            reply = client.get(path)
+            assert reply.status in {200, 503}
+            assert reply.status == 200 or "entry 61" in reply.text
+
+
+def test_another_journal_in_the_file_s_place_is_told(tmp_path):
+    file = tmp_path / "journal.jsonl"
+    shutil.copyfile(RECORDED, file)
+    with serving(file) as client:
+        assert client.get("/").status == 200
+        seal_with(file, lambda facts: facts[75].update(at=facts[75]["at"] + 1))
+        reply = client.get("/")
+        assert reply.status == 503
+        assert "entry 76 is another one: the journal was cut or replaced" in reply.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from html.parser import HTMLParser
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from analysis.verdict.readout import Readout
-from rollout.decide.record.facts import HumanSaid
+from rollout.decide.record.facts import Calibrated, HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.explain.status import Line
 from rollout.journal.jsonl import LinesJournal, export
@@ -91,6 +93,38 @@ def test_a_decision_is_explained_and_decided_again(pages):
         pages.decision(76)
 
 
+def test_what_led_to_a_decision_is_none_of_its_calibration_s():
+    """It is recorded under the rollout's id, and belongs to no state of it."""
+    lab = Lab()
+    lab.run(30)
+    facts = [
+        *lab.facts,
+        Calibrated(
+            rollout=lab.rollout,
+            at=lab.clock.now(),
+            runs=9,
+            rolled_back=0,
+            untested=0,
+            bound=0.1,
+            level=0.95,
+            alpha=0.01,
+            pods=3,
+            canary_pods=1,
+            history=60.0,
+            window=10.0,
+            seed=1,
+        ),
+    ]
+    journal = MemoryJournal()
+    journal.append(facts, 0)
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, Links())
+    assert pages.rollout(lab.rollout)
+    *_, number = (line.seq for line in pages.reader.headlines() if line.action)
+    assert "the same decision" in pages.decision(number)
+    assert pages.replay()["differ"] == []
+    assert pages.charts.draw(lab.rollout, "weight", "light")
+
+
 def test_words_of_others_are_text_on_every_page(tmp_path):
     journal = MemoryJournal()
     lab = Lab(journal=journal)
@@ -146,7 +180,7 @@ def test_the_site_opens_without_a_server_and_every_link_leads_somewhere(tmp_path
     pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
     count = write_site(pages, tmp_path / "site")
     files = {file.name for file in (tmp_path / "site").iterdir()}
-    assert len(files) == count + 2  # and the style and the icon
+    assert len(files) == count
     assert [name for name in files if name.endswith("-dark.svg")]
     for name in files:
         if name.endswith(".html"):
@@ -163,9 +197,26 @@ def test_a_site_is_not_written_through_a_link(tmp_path):
     (folder / "index.html").symlink_to(victim)
     journal = LinesJournal(RECORDED)
     pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
-    with pytest.raises(OSError, match=r"index\.html"):
+    with pytest.raises(InputError, match=r"index\.html is no plain file"):
         write_site(pages, folder)
     assert victim.read_text() == "kept"
+
+
+def test_a_site_replaces_files_and_waits_for_no_pipe(tmp_path):
+    folder, other = tmp_path / "site", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("kept")
+    os.link(other, folder / "index.html")
+    other.chmod(0o666)
+    journal = LinesJournal(RECORDED)
+    pages = PageSet(JournalReader(journal, lambda: NOW, pause=0), journal, FileLinks())
+    write_site(pages, folder)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    assert other.read_text() == "kept"
+    (folder / "log.html").unlink()
+    os.mkfifo(folder / "log.html")
+    with pytest.raises(InputError, match=r"log\.html is no plain file"):
+        write_site(pages, folder)
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -8,7 +8,7 @@ import pytest
 from analysis.dispersion.estimate import ONE_POD, Dispersion
 from rollout.decide.record.facts import FoundPods, Learned
 from rollout.rehearse.assumptions import KnownFigures, base
-from rollout.rehearse.past import put_in_bursts
+from rollout.rehearse.past import MOST_LOOKS, put_in_bursts, space_looks
 from rollout.rehearse.preflight import preflight
 from rollout.rehearse.runs import rehearse
 from rollout.rehearse.sample_size import reach
@@ -99,3 +99,17 @@ def test_a_judge_s_bursts_are_not_the_server_s():
     both = plan(guardrails=[ERRORS, verdict])
     behaviour = put_in_bursts(both, Behaviour(), learnt())
     assert (behaviour.error_burst, behaviour.fail_burst) == (9.0, 1.0)
+
+
+def test_a_long_deadline_has_no_more_looks_than_a_day_of_usual_ones():
+    usual, often = plan(interval="30s", deadline="24h"), plan(interval="2s", deadline="24h")
+    assert space_looks(usual) is usual
+    assert space_looks(often).spec.interval == 30
+    assert often.spec.deadline / space_looks(often).spec.interval <= MOST_LOOKS
+
+    def list_codes(rehearsed):
+        start = base(rehearsed, FIGURES, learnt())
+        return {remark.code for remark in preflight(rehearsed, start, [SAME])}
+
+    assert "spaced" in list_codes(often)
+    assert "spaced" not in list_codes(usual)

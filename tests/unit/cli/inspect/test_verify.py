@@ -106,7 +106,7 @@ def test_every_damage_before_the_checkpoint_is_found_also_with_a_chain_made_anew
 
 def test_the_script_of_the_docs_says_the_same(signed, tmp_path):
     text = (ROOT / "docs" / "verify.md").read_text()
-    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    script, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "verify.py").write_text(script)
     keys = [str(signed / "signed"), str(signed / "verifier")]
 
@@ -132,7 +132,7 @@ def test_a_decision_that_comes_out_otherwise_has_an_exit_code_of_its_own(tmp_pat
     done = call("verify", "--journal", journal)
     assert done.exit_code == 9, done.output
     assert f"decision {at + 1} of discharge-summarizer-v2" in done.stdout
-    assert "recorded by Surefoot" in done.stdout
+    assert "Surefoot 0.1.0 recorded it" in done.stdout
 
 
 def test_an_altered_entry_is_named(tmp_path):

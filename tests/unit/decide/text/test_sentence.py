@@ -7,6 +7,7 @@ import pytest
 
 from analysis.dispersion.estimate import Dispersion
 from analysis.verdict.readout import Readout
+from rollout.build import read_build
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Learned, Started
 from rollout.decide.text.error_rates import rests_on
@@ -177,7 +178,12 @@ def test_a_rollback_states_its_chance_and_the_next_step():
     [
         ({"sentence": "Other words."}, [], "the same decision"),
         ({"numbers": {}}, ["numbers"], "the same decision by other numbers"),
-        ({"action": "hold"}, ["action"], "ANOTHER"),
+        ({"action": "hold"}, ["action"], "another decision (action): Surefoot test recorded it"),
+        (
+            {"action": "hold", "controller": read_build()},
+            ["action"],
+            "ANOTHER decision by the very build that recorded it: do not trust this log",
+        ),
     ],
 )
 def test_why_tells_other_numbers_and_texts_from_another_decision(altered, differs, words):

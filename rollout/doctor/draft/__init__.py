@@ -1,0 +1,1 @@
+"""A first plan for a running service, from the series that it has."""
