@@ -162,8 +162,12 @@ def _clean(text: str, headers: dict[str, str]) -> str:
 
 
 def _cut(text: str) -> str:
-    """Return the beginning of a text, without a word that it breaks off in: a secret may be one."""
-    return text if len(text) <= _READ else text[:_READ].rpartition(" ")[0]
+    """Return the beginning of a text, without an address that it breaks off in.
+
+    What hides a password in one would not find its end.
+    """
+    before, space, last = text[:_READ].rpartition(" ")
+    return before if len(text) > _READ and "://" in last else f"{before}{space}{last}"
 
 
 def _quote(text: str, headers: dict[str, str]) -> str:
