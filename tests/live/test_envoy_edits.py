@@ -65,6 +65,34 @@ def test_a_rollback_is_written_past_a_weight_however_it_is_written(net, weight):
     assert set(versions(net.envoy.url, 50)) == {"v1"}
 
 
+ODD_PARTS = {
+    "an empty virtual host": lambda document: document["resources"][0]["virtual_hosts"].append({}),
+    "a name that is taken": lambda document: document["resources"][0]["virtual_hosts"].append(
+        document["resources"][0]["virtual_hosts"][0]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PARTS)
+def test_a_rollback_arrives_although_envoy_takes_nothing_of_the_file(net, name):
+    """A hand's mistake elsewhere in it: our weights are right, and Envoy runs on with the old."""
+    before = ROUTER.read(net.plan, 100).leading
+    move(net.plan, Split(50), f"{net.plan.id}/3")
+    document = json.loads(net.envoy.file.read_text())
+    ODD_PARTS[name](document)
+    put(net, document)
+
+    def is_back():
+        ROUTER.write(net.plan, Split(0), "back", before)  # as a controller tries again
+        return ROUTER.read(net.plan, 100, before).write_id == "back"
+
+    wait(is_back, "receipt of the way back")
+    assert ROUTER.read(net.plan, 100, before).split == Split(0)
+    assert set(versions(net.envoy.url, 50)) == {"v1"}
+    aside = net.envoy.file.with_name(ROUTER.read(net.plan, 100, before).aside)
+    assert aside.name.startswith(f"{net.envoy.file.name}.unusable")
+
+
 def test_no_file_that_nobody_can_use_is_kept_twice_or_lost(net):
     before = ROUTER.read(net.plan, 100).leading
     move(net.plan, Split(50), f"{net.plan.id}/3")

@@ -45,9 +45,13 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
         until(lambda: phase("paused"), "the pause in Prometheus")
         counted = stored(prometheus, 'surefoot_decisions_total{action="pause",reason="human"}')
         assert [value for _, value in counted] == ["1"]
-        with closing(open_for_reading(journal)) as held:
-            entries = len(held.read())
-        assert stored(prometheus, "surefoot_journal_entries_total")[0][1] == str(entries)
+
+        def counts_all():  # an entry may come between a scrape and a reading
+            with closing(open_for_reading(journal)) as held:
+                entries = len(held.read())
+            return stored(prometheus, "surefoot_journal_entries_total")[0][1] == str(entries)
+
+        until(counts_all, "every entry in Prometheus")
         names = {of["__name__"] for of, _ in stored(prometheus, '{__name__=~"surefoot_.*"}')}
         assert {name.removesuffix("_bucket") for name in names} >= {*METRICS} - {
             "surefoot_rollout_traffic_follows",

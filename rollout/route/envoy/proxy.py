@@ -78,6 +78,9 @@ class EnvoyRouter:
                 raise
             self._restore(plan, write_id, before, is_last=is_last)
             return
+        if is_back and _is_refused(envoy, arms, live, write_id):
+            self._restore(plan, write_id, before, is_last=is_last)
+            return
         traffic = _get_traffic(plan)
         manifest = patch(live, arms, split, write_id, traffic, before=before, is_last=is_last)
         needed = {arms.shadow if split.way == "mirror" else arms.canary}
@@ -101,7 +104,8 @@ class EnvoyRouter:
     ) -> None:
         """Make the file what Envoy takes where Envoy still runs a configuration that it lacks.
 
-        A file that cannot be used is replaced by what Envoy runs of ours, and kept beside it; one
+        A file that cannot be used, by us or by Envoy, is replaced by what Envoy runs of ours, and
+        kept beside it; one
         that is gone is made anew only where that gives the canary something. Raises RouteError
         where there is nothing to make the file of.
         """
@@ -176,6 +180,21 @@ class EnvoyRouter:
             return envoy.explain_refusal(names, clusters_of(wanted))
         except RouteError as error:
             return str(error)
+
+
+def _is_refused(envoy: EnvoyAccess, arms: Arms, live: Json, write_id: str) -> bool:
+    """Return whether Envoy has refused a file with this very write: something else in it is wrong.
+
+    Whatever is written into such a file, Envoy runs on with what it has.
+    """
+    if version_of(live) != write_id:
+        return False
+    try:
+        names = names_of(live, arms)
+        is_shown = version_of(shown(dump_routes(envoy), names)) == write_id
+        return not is_shown and bool(envoy.explain_refusal(names, clusters_of(live)))
+    except RouteError:
+        return False
 
 
 def _gives(manifest: Json, plan: Plan, total: int, before: Before) -> bool:
