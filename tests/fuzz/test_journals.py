@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.errors import JournalError, SurefootError
-from rollout.journal.hash_chain import START, Row, canonical, digest, parse
+from rollout.journal.hash_chain import canonical, parse
 from rollout.journal.jsonl import from_lines, to_lines
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.open import open_for_reading
@@ -20,6 +20,7 @@ from rollout.simulate import MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.controller import Controller
 from tests.support.fuzzing import fuzz
 from tests.support.manifests import ROOT
+from tests.support.sealed import reseal
 from tests.support.worlds import GOOD
 
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
@@ -32,14 +33,6 @@ def rows():
     """The first entries of a real rollout, observations included."""
     with RECORDED.open(encoding="utf-8") as lines:
         return from_lines(line for _, line in zip(range(40), lines, strict=False))
-
-
-def reseal(texts):
-    sealed = [START]
-    for seq, text in enumerate(texts, 1):
-        previous = sealed[-1].hash
-        sealed.append(Row(seq, text, previous, digest(previous, seq, text)))
-    return sealed[1:]
 
 
 def follow(journal, now):

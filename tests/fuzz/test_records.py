@@ -6,10 +6,10 @@ import pytest
 
 from rollout.checkpoint.merkle import roots
 from rollout.errors import JournalError
-from rollout.journal.hash_chain import START, Row, digest
 from rollout.journal.jsonl import from_lines, to_lines
 from tests.support.fuzzing import fuzz
 from tests.support.manifests import ROOT
+from tests.support.sealed import reseal
 
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 ENTRIES, SIGNED = 40, 34
@@ -20,14 +20,6 @@ def rows():
     """The first entries of a real rollout."""
     with RECORDED.open(encoding="utf-8") as lines:
         return from_lines(line for _, line in zip(range(ENTRIES), lines, strict=False))
-
-
-def reseal(texts):
-    sealed = [START]
-    for seq, text in enumerate(texts, 1):
-        previous = sealed[-1].hash
-        sealed.append(Row(seq, text, previous, digest(previous, seq, text)))
-    return sealed[1:]
 
 
 def damage(dice: Random, texts: list[str]) -> list[str]:

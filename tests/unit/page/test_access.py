@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import stat
-import subprocess
 
 import pytest
 
 from rollout.errors import InputError
 from rollout.page.access import PageAccess, is_loopback, names_of, open_token
 from rollout.page.serve import PageListener
+from tests.support.certificates import make_certificate
 
 
 def test_a_token_is_made_once_and_is_its_owner_s(tmp_path):
@@ -43,24 +43,6 @@ def test_a_token_is_never_made_through_a_link(tmp_path):
     with pytest.raises((InputError, OSError)):
         open_token(link)
     assert not victim.exists()
-
-
-def make_certificate(folder):
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command = ["openssl", *words, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
 
 
 def test_two_servers_of_a_host_have_two_cookies():

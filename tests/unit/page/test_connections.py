@@ -6,7 +6,6 @@ import http.client
 import select
 import socket
 import ssl
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from rollout.demo.servers.process import free_ports
 from rollout.page.access import PageAccess, names_of
 from rollout.page.connections import BACKLOG, MOST, OpenConnections
 from rollout.page.serve import PageListener, serving_beside
+from tests.support.certificates import make_certificate
 from tests.unit.page.conftest import RECORDED, TOKEN, pages_of
 
 MORE = 50
@@ -64,20 +64,7 @@ def test_silent_connections_end_for_others(client, half):
 
 
 def test_handshakes_that_never_end_are_connections_too(tmp_path):
-    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=localhost",
-    ]
-    command = ["openssl", *words, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
+    certificate, key = make_certificate(tmp_path)
     (port,) = free_ports(1)
     listener = PageListener("127.0.0.1", port, (), certificate, key)
     access = PageAccess(TOKEN, names_of("127.0.0.1"), is_secure=True)
