@@ -179,6 +179,8 @@ class Walk:
         """
         if self.remembered is None or at > self.remembered or self._has_start:
             self.left = None
+        if self.left is not None and all(map(ge, self._mark, self.left.level)):
+            self.left = None  # it has grown past that by itself
         left = self.left
         if left is None or not left.is_made_good(self._mark, units):
             return None
