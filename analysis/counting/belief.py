@@ -108,7 +108,8 @@ def count_believed(
         (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
-        left[line.key] = walk.left
+        # What fell before the baseline has counted nothing, so there is nothing to take back.
+        left[line.key] = walk.left if cursor.started else None
         if cursor.started:
             _add(totals[line.series.arm], line.series, units)
             unlabelled[line.series.arm] += sum(units) * line.series.unlabelled

@@ -127,6 +127,7 @@ class Pod:
 
 
 @given(SEEDS)
+@example(427)  # one that fell before the baseline has nothing to take back
 @example(97997)  # a restarted pod grows past its old count by itself: that is no way back
 @settings(max_examples=60)
 def test_histograms_of_many_pods_count_the_same_in_bulk(seed):
