@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from rollout.decide.rules.view import View, view
+from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.text.measurement import NEAR
 from rollout.decide.text.numbers import join
-from rollout.explain.status import report
+from rollout.explain.status import judge_now
 from rollout.plan.fields.units import percent
 from rollout.redact import redact_values
 
@@ -63,8 +63,7 @@ def give_permission(rollout: str, state: RolloutState, goal: Goal, now: float) -
     there yet. go for a step: every guardrail has fresh data, and the evidence of harm is at a
     distance from a rollback; for a promotion each is proven safe too.
     """
-    status = report(rollout, state, now)
-    rollout_view = view(state, now, state.estimate_clock(now) - state.started_at)
+    rollout_view = judge_now(state, now)
     answer, why = _judge(state, rollout_view, goal)
     permission = Permission(
         rollout=rollout,
@@ -73,9 +72,9 @@ def give_permission(rollout: str, state: RolloutState, goal: Goal, now: float) -
         answer=answer,
         why=why,
         phase=state.phase,
-        weight=status.weight,
+        weight=state.live.served_share,
         decision=state.delivery.decision,
-        guardrails={line.name: line.verdict for line in status.guardrails},
+        guardrails={name: own.kind for name, own in rollout_view.judgement.verdicts.items()},
     )
     return redact_values(permission)
 

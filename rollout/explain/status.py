@@ -125,9 +125,7 @@ def report(
     An ended rollout is judged at its last look. At `now` its series would be stale, and every
     guardrail blind.
     """
-    at = state.looked_at or now if state.is_terminal else now
-    lived = state.lived if state.is_terminal else state.estimate_clock(now) - state.started_at
-    rollout_view = view(state, at, lived)
+    rollout_view = judge_now(state, now)
     judgement = rollout_view.judgement
     lines = tuple(
         Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
@@ -155,6 +153,13 @@ def report(
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
+
+
+def judge_now(state: RolloutState, now: float) -> View:
+    """Return a rollout's view at `now`, of one that has ended at its last look."""
+    if state.is_terminal:
+        return view(state, state.looked_at or now, state.lived)
+    return view(state, now, state.estimate_clock(now) - state.started_at)
 
 
 def find_standing(rollout: str, state: RolloutState) -> RolloutStanding:

@@ -125,18 +125,16 @@ def _ask_gate(reader: JournalReader, access: PageAccess, request: Request) -> Re
 def _find_newest(reader: JournalReader, name: str) -> tuple[str, RolloutState]:
     """Return the newest rollout of a plan's name or id, with its evidence."""
     reader.refresh()
-    ids = _find_ids(reader, name)
-    states = reader.states()
-    rollout = max(ids, key=lambda own: states[own].started_at, default="")
+    rollout = _find_ids(reader, name)[-1]
     state = reader.state(rollout)
     if state is None:
         raise HTTPException(404, "there is no rollout of that name")
     return rollout, state
 
 
-def _find_ids(reader: JournalReader, name: str) -> set[str]:
-    """Return the rollouts of a plan's name or id. Raises InputError for an unknown one."""
-    return {*matching({own: state.plan.name for own, state in reader.states().items()}, name)}
+def _find_ids(reader: JournalReader, name: str) -> list[str]:
+    """Return the rollouts of a plan's name or id, the latest last. Raises InputError if none."""
+    return matching({own: state.plan.name for own, state in reader.states().items()}, name)
 
 
 @cache

@@ -47,16 +47,14 @@ def verdict(name: str, journal: JournalLocation | None, goal: Goal, *, as_json: 
     from rollout.cli.inspect.status import load_states_of_name
     from rollout.explain.entry import clean
     from rollout.explain.permission import give_permission
+    from rollout.journal.index import matching
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
 
     states = load_states_of_name(open_for_reading(journal or default_path()), name)
-    own = {
-        rollout: state for rollout, state in states.items() if name in {rollout, state.plan.name}
-    }
-    rollout, state = max(own.items(), key=lambda named: named[1].started_at)
-    permission = give_permission(rollout, state, goal, SystemClock().now())
+    rollout = matching({own: state.plan.name for own, state in states.items()}, name)[-1]
+    permission = give_permission(rollout, states[rollout], goal, SystemClock().now())
     text = json.dumps(permission.as_json(), ensure_ascii=False)
     line = f"{permission.answer}: {clean(permission.why)}"
     click.echo(text if as_json else line)
