@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import cache
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from rollout import __version__
 from rollout.decide.state.rollout import RolloutState
+from rollout.errors import InputError
 from rollout.explain.log import EntryFilter, as_document
 from rollout.explain.permission import GOALS, Answer, Goal, Permission, give_permission
 from rollout.explain.status import Report, RolloutStanding, find_standing, report
@@ -117,8 +119,9 @@ def _ask_gate(reader: JournalReader, access: PageAccess, request: Request) -> Re
     is_open = False
     if gate is not None and access.opens_gate(request.path_params["secret"]):
         goal, opening = gate
-        permission = _give_permission(reader, request.path_params["name"], goal)
-        is_open = permission.answer == opening
+        with contextlib.suppress(InputError):  # its message lists the names that there are
+            permission = _give_permission(reader, request.path_params["name"], goal)
+            is_open = permission.answer == opening
     return JSONResponse({"open": is_open}, 200 if is_open else 403)
 
 

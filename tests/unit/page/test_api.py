@@ -111,6 +111,8 @@ def test_nothing_is_answered_without_the_token(client, path):
         (BAD, "promotion", 403),
         (BAD, "rollback", 200),
         (BAD, "luck", 403),
+        ("unknown", "step", 403),
+        ("unknown", "rollback", 403),
     ],
 )
 def test_a_gate_is_open_or_closed(client, name, goal, status):
