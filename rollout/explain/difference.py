@@ -10,8 +10,6 @@ from typing import Any
 from rollout.plan.model.plan import Plan
 from rollout.redact import redact_values
 
-_ABSENT = object()
-
 
 @dataclass(frozen=True)
 class FieldChange:
@@ -39,11 +37,11 @@ def _compare(old: Any, new: Any, path: str) -> Iterator[FieldChange]:
     old, new = (_by_name(own) for own in (old, new))
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
         if old != new:
-            yield FieldChange(path, _shown(old), _shown(new))
+            yield FieldChange(path, old, new)
         return
     for key in {**old, **new}:
         below = f"{path}.{key}" if path else str(key)
-        yield from _compare(old.get(key, _ABSENT), new.get(key, _ABSENT), below)
+        yield from _compare(old.get(key), new.get(key), below)
 
 
 def _by_name(value: Any) -> Any:
@@ -54,10 +52,6 @@ def _by_name(value: Any) -> Any:
 
 def _has_name(element: Any) -> bool:
     return isinstance(element, Mapping) and isinstance(element.get("name"), str)
-
-
-def _shown(value: Any) -> Any:
-    return None if value is _ABSENT else value
 
 
 def _format(value: Any) -> str:
