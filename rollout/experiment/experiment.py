@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 class Experiment:
     """One rollout of a journal. Every table is a frame, and `plot` has a chart of the same name.
 
-    `record` holds the entries and states that all of it is computed from. Shares are from 0 to 1,
-    times are seconds since the start or UTC times, evidence is log10, unknown numbers are missing.
+    `record` holds the entries and states that all of it is computed from, `others` are ids of other
+    rollouts of the same plan name, `doubt` says why the journal fails its verification. Shares are
+    from 0 to 1, times are seconds since the start or UTC times, evidence is log10, unknown numbers
+    are missing.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Experiment:
     ) -> None:
         self.record = record
         self._frames: Library = frames
-        self._others, self._doubt = others, doubt
+        self.others, self.doubt = others, doubt
 
     @property
     def plot(self) -> Plots:
@@ -126,7 +128,7 @@ class Experiment:
         return to_frame(evidence.replay(self.record), evidence.ReplayRow, self._frames)
 
     def __repr__(self) -> str:
-        return card.to_text(card.summarise(self.record, self._others, self._doubt))
+        return card.to_text(card.summarise(self.record, self.others, self.doubt))
 
     def _repr_html_(self) -> str:
-        return card.to_html(card.summarise(self.record, self._others, self._doubt))
+        return card.to_html(card.summarise(self.record, self.others, self.doubt))

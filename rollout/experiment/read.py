@@ -54,7 +54,7 @@ def read(source: str | Path, frames: Library = "pandas", *, force: bool = False)
         entries: Iterable[Entry] = opened.read()
     except JournalError as error:
         if not force:
-            raise JournalError(f"{error}; rollout.read(..., force=True) opens it anyway") from error
+            raise JournalError(f"{error}; force=True (or --force) opens it anyway") from error
         doubt, entries = str(error), opened.read_unverified()
     finally:
         opened.close()
