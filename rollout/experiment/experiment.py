@@ -16,6 +16,7 @@ from rollout.experiment.tables import (
     sensitivity,
     share,
     timeline,
+    uplift,
     what_if,
 )
 from rollout.review.history import RecordedRollout
@@ -54,6 +55,14 @@ class Experiment:
     def scorecard(self) -> Any:
         """Return a row for each guardrail: counts, difference, interval, margin, verdict."""
         return to_frame(scorecard.scorecard(self.record), scorecard.ScorecardRow, self._frames)
+
+    def uplift(self, level: float = 0.05) -> Any:
+        """Return whether the canary is better or worse than stable, with no margin between.
+
+        The chance that any row ever concludes wrongly is at most `level`. Raises InputError for a
+        level that is no chance.
+        """
+        return to_frame(uplift.uplift(self.record, level), uplift.UpliftRow, self._frames)
 
     def rates(self) -> Any:
         """Return each version's units and bad ones by look."""

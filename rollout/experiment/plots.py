@@ -18,6 +18,7 @@ from rollout.experiment.tables import (
     sensitivity,
     share,
     timeline,
+    uplift,
     what_if,
 )
 from rollout.experiment.tables.evidence import CRASH, TOGETHER, EvidenceRow, IntervalRow
@@ -140,6 +141,29 @@ class Plots:
             axis="difference, in multiples of what the plan allows",
             limit="allowed at most",
             title=f"{self.record.rollout}: {self.record.state.phase}",
+        )
+
+    def uplift(self, level: float = 0.05) -> Figure:
+        """Draw each difference with its two-sided interval, and no margin."""
+        from analysis.charts.rows import intervals as draw
+
+        rows = [*uplift.uplift(self.record, level)]
+        columns: Columns = {
+            "label": [f"{row.guardrail}, {row.what}: {row.conclusion}" for row in rows],
+            "estimate": [row.difference for row in rows],
+            "low": [row.low for row in rows],
+            "high": [row.high for row in rows],
+        }
+        groups: dict[str, Columns] = {
+            f"canary minus stable; better is left of zero; all rows together err with {level:g}": (
+                columns
+            )
+        }
+        return draw(
+            groups if rows else {},
+            axis="difference of shares (percentage points)",
+            form=lambda share: f"{share * 100:g}",
+            title="Is the canary better?",
         )
 
     def sensitivity(self) -> Figure:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 
 import pandas as pd
 import pytest
 
+from rollout.errors import InputError
 from rollout.experiment.read import Experiments
 from rollout.experiment.report.document import compose
 from rollout.journal.hash_chain import START, parse, seal_all
@@ -58,6 +60,12 @@ def test_the_same_tests_on_the_same_looks_give_the_recorded_numbers(experiments)
                 left, right = again[column][name], recorded[column][name]
                 assert pd.isna(left) == pd.isna(right)
                 assert pd.isna(left) or left == pytest.approx(right, rel=1e-9)
+
+
+def test_stable_is_compared_with_itself_wherever_evidence_is_weighed(experiments):
+    for experiment in experiments:
+        with suppress(InputError):  # nothing was compared
+            assert experiment.aa(2)["runs"].item() == 2
 
 
 def test_every_decision_is_decided_again(experiments):

@@ -2,6 +2,6 @@
 
 TABLES = (
     *("scorecard", "rates", "distributions", "quantiles", "timeline", "evidence", "intervals"),
-    *("share", "health", "power", "sensitivity", "what_if", "replay"),
+    *("share", "health", "power", "sensitivity", "what_if", "replay", "uplift"),
 )
 """Tables that need no argument."""

@@ -19,17 +19,22 @@ from rollout.experiment.tables import (
     sensitivity,
     share,
     timeline,
+    uplift,
 )
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
 Row = dict[str, Any]
 
+UPLIFT_LEVEL = 0.05
+"""Chance that any comparison without a margin concludes wrongly."""
+
 _TABLES: Mapping[str, tuple[Callable[[RecordedRollout], Iterable[Any]], type]] = {
     "scorecard": (scorecard.scorecard, scorecard.ScorecardRow),
     "health": (share.health, share.HealthRow),
     "timeline": (timeline.timeline, timeline.EventRow),
     "quantiles": (rates.quantiles, rates.QuantileRow),
+    "uplift": (lambda record: uplift.uplift(record, UPLIFT_LEVEL), uplift.UpliftRow),
     "sensitivity": (sensitivity.sensitivity, sensitivity.SensitivityRow),
     "power": (power.power, power.PowerRow),
     "share": (share.share, share.ShareRow),

@@ -27,6 +27,7 @@ CHARTS: Mapping[str, str] = {
     "evidence": "Evidence of harm of each guardrail and together, against that of a rollback.",
     "safety": "Evidence of safety of each guardrail, against that of a promotion.",
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
+    "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
     "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
     "power": "The least harm that is found in half of all rollouts.",

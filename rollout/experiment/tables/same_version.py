@@ -44,7 +44,8 @@ def compare_same_version(record: RecordedRollout, runs: int, seed: int) -> SameV
     In each look the first side gets as many of stable's units as the canary had, or half of them.
     Raises InputError when no look was compared, or for fewer than one run.
     """
-    compared = list_compared(record)
+    weighed = {name for name, test in find_fresh_tests(record).items() if test.weighs_evidence}
+    compared = [units for units in list_compared(record) if units.guardrail in weighed]
     if not compared or runs < 1:
         raise InputError(
             "an A/A test needs at least one run and one look that compared both versions"
