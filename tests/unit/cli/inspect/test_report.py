@@ -77,7 +77,16 @@ def test_the_keys_of_the_json_are_stable():
         *("last_entry", "hash", "build"),
     ]
     assert [*document["tables"]] == [
-        *("scorecard", "health", "timeline", "quantiles", "uplift", "sensitivity", "power", "share"),
+        *(
+            "scorecard",
+            "health",
+            "timeline",
+            "quantiles",
+            "uplift",
+            "sensitivity",
+            "power",
+            "share",
+        ),
     ]
 
 
