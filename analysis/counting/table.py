@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -72,6 +73,23 @@ class SampleTable(SampleMapping):
             np.concatenate([new_at, at[~is_known]]),
             np.concatenate([new_values, values[~is_known]]),
         )
+
+    def joined(self, others: Mapping[Key, Sample]) -> Mapping[Key, Sample]:
+        """Return the samples together with those of other series, of the same layout."""
+        if not len(self):
+            return others
+        more = SampleTable.of(others, self.width)
+        keys = [*self.keys_in_order, *more.keys_in_order]
+        at, values = (self.at, more.at), (self.values_at, more.values_at)
+        return SampleTable(keys, np.concatenate(at), np.concatenate(values))
+
+    def list_times(self, arm: Arm) -> list[float]:
+        """Return the time of the sample of each of an arm's series."""
+        first = bisect_left(self.keys_in_order, ("stable", ""))
+        times: list[float] = (
+            self.at[:first].tolist() if arm == "canary" else self.at[first:].tolist()
+        )
+        return times
 
     def count_times(self) -> dict[Arm, Counter[float]]:
         """Return by arm the times of the samples, with their number."""

@@ -119,12 +119,14 @@ def _group_by_host(
     """Group series that are equal but for the port and for labels that may name a scrape."""
     ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
     groups: dict[tuple[object, ...], list[Series]] = defaultdict(list)
+    telling: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of series have the same names
     for entry in series:
         own = labels[entry.arm, entry.key]
-        rest = {name: value for name, value in own.items() if name not in ignored}
-        instance = rest.pop("instance", "")
+        if (rest := telling.get(names := tuple(own))) is None:
+            rest = telling[names] = tuple(sorted({*own} - ignored - {"instance"}))
+        instance = own.get("instance", "")
         host = instance.rpartition(":")[0] or instance
-        groups[entry.arm, host, tuple(sorted(rest.items()))].append(entry)
+        groups[entry.arm, host, rest, tuple([own[name] for name in rest])].append(entry)
     return groups.values()
 
 
