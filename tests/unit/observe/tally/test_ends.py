@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from analysis.counting.cursor import Key
 from analysis.counting.table import SampleTable
 from rollout.observe.bulk.ends import Ends
 
-KEYS = [("canary", "pod=1"), ("stable", "pod=1"), ("stable", "pod=2")]
+KEYS: list[Key] = [("canary", "pod=1"), ("stable", "pod=1"), ("stable", "pod=2")]
 
 
 def ends():
