@@ -60,6 +60,7 @@ class LookCounter:
         self, source: Source, query_part: QueryPart, mark: LookTally, answer: LastAnswer
     ) -> None:
         """Take up where `mark` ended, by samples of then. Raises ObserveError."""
+        query_part = replace(query_part, cursor=Cursor(grid=mark.grid))
         name, ends = self.key.of(query_part.rollout, query_part.guardrail), Ends()
         if isinstance(answer, BulkAnswer):
             raw, ends = read_again(source, query_part, answer, mark, name)
