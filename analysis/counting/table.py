@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.cursor import Arm, Key, Sample, SampleMapping
+from analysis.counting.cursor import Arm, Cursor, Key, Sample, SampleMapping
+from analysis.fast_replace import replace
 
 Floats = NDArray[np.float64]
 
@@ -116,3 +117,21 @@ class SampleTable(SampleMapping):
 
     def __len__(self) -> int:
         return len(self.keys_in_order)
+
+
+def rename_series(cursor: Cursor, names: Mapping[Key, Key]) -> Cursor:
+    """Return a cursor with other names for some of its series."""
+    if not names:
+        return cursor
+    keys, last = [names.get(key, key) for key in cursor.last], cursor.last
+    if isinstance(last, SampleTable):
+        last = SampleTable(keys, last.at, last.values_at)
+    else:
+        last = dict(zip(keys, last.values(), strict=True))
+    return replace(
+        cursor,
+        last=last,
+        doubted={names.get(key, key): until for key, until in cursor.doubted.items()},
+        held=frozenset(names.get(key, key) for key in cursor.held),
+        left={names.get(key, key): of for key, of in cursor.left.items()},
+    )

@@ -28,7 +28,7 @@ from rollout.observe.origins import find_origins
 from rollout.observe.query import Query, QueryPart
 from rollout.observe.selectors.forms import Groups, keep_one_form
 from rollout.observe.selectors.source import Source
-from rollout.observe.twins import drop_twins
+from rollout.observe.twins import drop_twins, follow_twins
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,10 @@ def _read_part(
         raw = read_raw(source, query_part, items)
         if bulk is not None:
             raw = replace(raw, plain=bulk.plain, newest=bulk.newest)
-        series, words = drop_twins(raw.series, raw.labels, raw.fixed, query_part.cursor)
+        about = raw.series, raw.labels, raw.fixed
+        cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
+        raw = replace(raw, query_part=replace(query_part, cursor=cursor))
+        series, words = drop_twins(*about, cursor)
         raw = replace(raw, series=check_series(query_part, series, raw.newest))
         _ = raw.open  # it raises for layouts that have nothing in common
     except (ObserveError, EvidenceError) as error:

@@ -74,7 +74,13 @@ def resume(raw: RawPart, mark: LookTally, key: DigestKey, ends: Ends = NO_ENDS) 
         return Standing(words=(OTHER_KEY,), lost=_ARMS)
     query_part = raw.query_part
     name = key.of(query_part.rollout, query_part.guardrail)
-    series, _ = drop_twins(raw.series, raw.labels, raw.fixed, Cursor())
+    counted = {at for arm in _ARMS for at, _ in mark.last_times(arm)}
+    last = {
+        (entry.arm, entry.key): entry.samples[-1]
+        for entry in raw.series
+        if not counted.isdisjoint(at for at, _ in entry.samples)
+    }
+    series, _ = drop_twins(raw.series, raw.labels, raw.fixed, Cursor(last))
     limits = mark.behind
     read = [_keep_until(entry, limits.get(name(target_of(entry)), mark.until)) for entry in series]
     read = [entry for entry in read if entry.samples]
