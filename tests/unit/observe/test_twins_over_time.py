@@ -27,7 +27,7 @@ def in_turn(scrape):
 
 def roll_out(list_jobs, restarts):
     """The rollout after all looks, and what was served since the first one, by version."""
-    server, served = WrittenPrometheus(), Counter()
+    server, served = WrittenPrometheus(), Counter[str]()
     rollout = TalliedRollout(server, ERRORS, SCRAPE)
     counts = {f"10.0.0.{n}:1": Counter(dict.fromkeys(SERVED, 70_000 * n)) for n in (1, 2)}
     for scrape in range(LAST):
