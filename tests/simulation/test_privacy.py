@@ -16,12 +16,13 @@ import pytest
 
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.hooks import body
+from rollout.experiment.experiment import Experiment
+from rollout.experiment.read import Experiments
 from rollout.journal.hash_chain import seal
+from rollout.journal.index import by_rollout
 from rollout.journal.memory import MemoryJournal
 from rollout.metrics.page import line, page
 from rollout.plan.model.hooks import Hook, Moment
-from rollout.review import frames
-from rollout.review.history import histories
 from tests.simulation.identified import (
     LABELS,
     PERSONS,
@@ -29,6 +30,7 @@ from tests.simulation.identified import (
     disclosed,
     live,
 )
+from tests.support.experiments import TABLES
 from tests.support.plans import Operated, resource
 
 
@@ -68,24 +70,25 @@ def test_no_metric_holds_them(lab):
     assert disclosed("\n".join([*lab.lines, samples])) == []
 
 
-def list_frames() -> list[str]:
-    """The tables and texts of a notebook, by the functions that make them."""
-    own = inspect.getmembers(frames, inspect.isfunction)
-    return [name for name, of in own if of.__module__ == frames.__name__ and name[0] != "_"]
+def test_every_table_of_an_experiment_is_looked_through():
+    own = inspect.getmembers(Experiment, inspect.isfunction)
+    others = {"aa"}  # it needs a size, and is looked through as well
+    assert {name for name, _ in own if name[0] != "_"} == {*TABLES} | others
 
 
-@pytest.mark.parametrize("name", list_frames())
-def test_no_frame_of_a_notebook_holds_them(name, lab):
-    make, recorded = getattr(frames, name), [*histories(lab.journal.read())]
-    first, *others = inspect.signature(make).parameters
-    if first == "histories":
-        tables = [make(recorded)]
-    else:
-        of_each = [own.state.guardrails for own in recorded] if "guardrail" in others else [[None]]
-        words = [[own] if own else [] for names in of_each for own in names]
-        tables = [make(history, *more) for history in recorded for more in words]
-    assert tables
-    assert disclosed("\n".join(getattr(table, "to_csv", table.__str__)() for table in tables)) == []
+@pytest.mark.parametrize("table", [*TABLES, "aa"])
+def test_no_table_of_a_notebook_holds_them(table, lab):
+    for experiment in Experiments(by_rollout(lab.journal.read())).values():
+        make = getattr(experiment, table)
+        assert disclosed((make(n=2) if table == "aa" else make()).to_csv()) == []
+
+
+def test_no_card_of_a_notebook_holds_them(lab):
+    experiments = Experiments(by_rollout(lab.journal.read()))
+    texts = [repr(experiments), experiments.overview().to_csv()]
+    for experiment in experiments.values():
+        texts += [repr(experiment), experiment._repr_html_()]
+    assert disclosed("\n".join(texts)) == []
 
 
 @pytest.mark.parametrize("when", get_args(Moment))

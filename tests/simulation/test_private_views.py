@@ -45,7 +45,8 @@ TOKEN, GATE_SECRET = "a-token-of-the-tests", "a-gate-of-the-tests"
 
 READERS = {
     "status", "watch", "site", "diff", "verdict", "wait", "log", "why", "verify", "checkpoint",
-    "export", "pause", "resume", "promote", "abort", "confirm", "retry", "rehearse", "calibrate",
+    "export", "pause", "resume", "promote", "abort", "confirm", "retry", "rehearse", "report",
+    "calibrate",
 }  # fmt: skip
 """Commands that read the journal or the series, and print something of them."""
 
@@ -64,6 +65,7 @@ OTHERS = {
     "schema": "reads nothing",
     "completion": "reads nothing",
     "templates": "reads templates",
+    "notebooks": "copies files",
     "mesh": "reads mesh documents",
     "simulate": "has a world of its own",
     "remove": "deletes what a plan made",
