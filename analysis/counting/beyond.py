@@ -7,6 +7,7 @@ and unknown elsewhere: nothing is interpolated.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -26,7 +27,10 @@ SAME = 1e-6
 Spell = Callable[[float], str]
 """Formats an edge with its unit."""
 
-SCALES = frozenset({1.0, 5.0, 10.0, 100.0})
+NUMBERS = sys.float_info.max
+"""The end of all numbers: beyond it are NaN and infinity."""
+
+SCALES = frozenset({1.0, 5.0, 10.0, 100.0, NUMBERS})
 """Ends of scales: no score lies beyond a last edge that is one of these."""
 
 

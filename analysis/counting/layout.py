@@ -26,7 +26,7 @@ def on_common_edges(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, S
         return replace(cursor, edges=next(iter(layouts), cursor.edges)), series
     common = tuple(sorted(set.intersection(*map(set, layouts))))
     if cursor.grid is not None:  # native histograms have one layout, so these are classic ones
-        raise EvidenceError(DIFFER)
+        raise EvidenceError(f"{DIFFER}: native histograms follow classic ones, or precede them")
     if len(common) < 2:
         raise EvidenceError(f"{DIFFER}, no edge is in all of them")
     last = {key: _pick(sample, cursor.edges, common) for key, sample in cursor.last.items()}

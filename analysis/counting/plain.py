@@ -174,11 +174,18 @@ class _Gaps:
         return np.asarray(((self.gains > bounds) & (pace[:, None] > 0)).any(axis=1))
 
 
-def _only_rise(values: Floats) -> Flags:
-    """Return which series hold cumulative counts, (rows, samples, buckets), that never fall."""
+def are_counts(values: Floats) -> Flags:
+    """Return which series hold cumulative counts, (rows, samples, buckets), in every sample."""
     with np.errstate(invalid="ignore"):
         is_count = (values == np.rint(values)) & (values >= 0) & (values <= EXACT)
         is_cumulative = np.diff(values, axis=2) >= 0
+    flags: Flags = is_count.all(axis=(1, 2)) & is_cumulative.all(axis=(1, 2))
+    return flags
+
+
+def _only_rise(values: Floats) -> Flags:
+    """Return which series hold cumulative counts, (rows, samples, buckets), that never fall."""
+    with np.errstate(invalid="ignore"):
         rises = np.diff(np.diff(values, axis=1), axis=2, prepend=0) >= 0
-    flags: list[Flags] = [is_count, is_cumulative, rises]
-    return np.asarray(np.array([flag.all(axis=(1, 2)) for flag in flags]).all(axis=0))
+    flags: Flags = are_counts(values) & rises.all(axis=(1, 2))
+    return flags

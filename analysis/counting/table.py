@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -9,7 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.cursor import Arm, Key, Sample, SampleMapping
+from analysis.counting.cursor import Arm, Cursor, Key, Sample, SampleMapping
+from analysis.fast_replace import replace
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +75,23 @@ class SampleTable(SampleMapping):
             np.concatenate([new_values, values[~is_known]]),
         )
 
+    def joined(self, others: Mapping[Key, Sample]) -> Mapping[Key, Sample]:
+        """Return the samples together with those of other series, of the same layout."""
+        if not len(self):
+            return others
+        more = SampleTable.of(others, self.width)
+        keys = [*self.keys_in_order, *more.keys_in_order]
+        at, values = (self.at, more.at), (self.values_at, more.values_at)
+        return SampleTable(keys, np.concatenate(at), np.concatenate(values))
+
+    def list_times(self, arm: Arm) -> list[float]:
+        """Return the time of the sample of each of an arm's series."""
+        first = bisect_left(self.keys_in_order, ("stable", ""))
+        times: list[float] = (
+            self.at[:first].tolist() if arm == "canary" else self.at[first:].tolist()
+        )
+        return times
+
     def count_times(self) -> dict[Arm, Counter[float]]:
         """Return by arm the times of the samples, with their number."""
         is_canary = np.fromiter(
@@ -98,3 +117,21 @@ class SampleTable(SampleMapping):
 
     def __len__(self) -> int:
         return len(self.keys_in_order)
+
+
+def rename_series(cursor: Cursor, names: Mapping[Key, Key]) -> Cursor:
+    """Return a cursor with other names for some of its series."""
+    if not names:
+        return cursor
+    keys, last = [names.get(key, key) for key in cursor.last], cursor.last
+    if isinstance(last, SampleTable):
+        last = SampleTable(keys, last.at, last.values_at)
+    else:
+        last = dict(zip(keys, last.values(), strict=True))
+    return replace(
+        cursor,
+        last=last,
+        doubted={names.get(key, key): until for key, until in cursor.doubted.items()},
+        held=frozenset(names.get(key, key) for key in cursor.held),
+        left={names.get(key, key): of for key, of in cursor.left.items()},
+    )

@@ -168,13 +168,14 @@ def read_body(response: requests.Response, most: int = MOST) -> bytes:
     """
     with response:
         unpack = _make_unpacker(response.raw.headers)
-        body = bytearray()
+        pieces, left = list[bytes](), most
         while data := response.raw.read1(_CHUNK, decode_content=False):
-            body += unpack(data, most + 1 - len(body))
-            if len(body) > most:
+            pieces.append(unpack(data, left + 1))
+            left -= len(pieces[-1])
+            if left < 0:
                 size = format_size(most)
                 raise TooLargeError(f"an answer of more than {size} once it is unpacked")
-    return bytes(body)
+    return b"".join(pieces)
 
 
 def _make_unpacker(headers: Mapping[str, str]) -> Callable[[bytes, int], bytes]:

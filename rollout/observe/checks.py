@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor, Sample, Series, check
+from analysis.counting.layout import DIFFER
 from rollout.errors import ObserveError
 from rollout.observe.query import QueryPart
 
@@ -40,7 +41,7 @@ def check_series(query_part: QueryPart, series: Sequence[Series], newest: float)
     An unusable newest sample is a problem, unless its series ended more than two scrapes ago.
     """
     if len({single.schema is None for single in series}) > 1:
-        raise EvidenceError("bucket layouts differ")
+        raise EvidenceError(f"{DIFFER}: some series are native histograms, others classic ones")
     newest = max([newest, *(single.samples[-1][0] for single in series)])
     return [_keep_whole_counts(single, newest - 2 * query_part.scrape) for single in series]
 

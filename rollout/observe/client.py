@@ -32,7 +32,6 @@ _MOST_VALUES = 40_000_000  # of one answer; each sample has three
 _SUCCESS = "success"
 _LARGE = re.compile(r"an answer of more than [\w ,]+")
 _PROXY = "mend HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
-_PARTIAL = re.compile(rb'"(warnings|isPartial)"\s*:')
 _LONGEST = 200  # characters of a server's sentence
 _READ = 4096  # of its bytes or characters that are looked at
 _REFUSAL = 1024 * 1024  # bytes of a whole refusal; a larger one is told without its sentence
@@ -77,8 +76,8 @@ class PrometheusSession(UnledSession):
         if isinstance(document, dict) and document.get("status", _SUCCESS) != _SUCCESS:
             sentence = _clean(_find_sentence(document), options["headers"])
             raise ObserveError(f"Prometheus tells of an error with HTTP 200{sentence}")
-        is_partial = _PARTIAL.search(body) and isinstance(document, dict)
-        if is_partial and (document.get("warnings") or document.get("isPartial")):
+        is_object = isinstance(document, dict)
+        if is_object and (document.get("warnings") or document.get("isPartial")):
             warnings = document.get("warnings") or ()
             sentence = _clean("; ".join(map(str, warnings)), options["headers"])
             raise ObserveError(f"Prometheus warns that its answer is incomplete{sentence}")

@@ -14,7 +14,7 @@ from analysis.counting.cursor import Series
 from analysis.counting.per_pod import PodCounts, TickGrid, count
 from analysis.dispersion.estimate import LEAST_TICKS
 from rollout.errors import ObserveError
-from rollout.observe.matrix import Item, by_version, group_by_series, one_form, series_of
+from rollout.observe.matrix import Item, by_version, group_by_series, is_native, series_of
 from rollout.observe.past_totals import count_gains, sum_gains
 from rollout.observe.pods.survey import PodLabel
 from rollout.observe.query import QueryPart, parts_of, queries_of, selector
@@ -198,8 +198,8 @@ def _merge_chunks(query: PastQuery, query_part: QueryPart, items: Sequence[Item]
             _concatenate(earlier.values, item.values),
             _concatenate(earlier.histograms, item.histograms),
         )
-    (uniform,) = one_form([list(merged.values())])
-    groups = group_by_series(uniform, query.source, query_part.metric)
+    classic = [item for item in merged.values() if not is_native(item)]
+    groups = group_by_series(classic or merged.values(), query.source, query_part.metric)
     return series_of(groups, query_part.metric, "stable")
 
 

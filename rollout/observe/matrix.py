@@ -34,19 +34,8 @@ class Item:
     histograms: list[tuple[FiniteFloat, NativeSample]] | None = None
 
 
-def one_form(arms: Sequence[Sequence[Item]]) -> list[Sequence[Item]]:
-    """Return each arm's items in one form, classic or native, if all arms share a form.
-
-    The classic form is preferred. Arms without items have no say.
-    """
-    nonempty = [items for items in arms if items]
-    for native in (False, True):
-        if all(any(_is_native(item) is native for item in items) for items in nonempty):
-            return [[item for item in items if _is_native(item) is native] for items in arms]
-    return list(arms)
-
-
-def _is_native(item: Item) -> bool:
+def is_native(item: Item) -> bool:
+    """Return whether a series is a native histogram."""
     return item.histograms is not None
 
 
@@ -99,7 +88,7 @@ def series_of(
 
 
 def _build_series(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
-    natives = sum(map(_is_native, items))
+    natives = sum(map(is_native, items))
     if not natives:
         return (_build_histogram if metric.kind == "shape" else _build_counter)(
             key, arm, items, metric
@@ -158,13 +147,17 @@ def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float
     """Return the edges that all layouts of the window have: an exporter may change its own.
 
     A layout is a set of edges that at least two scrapes have; one alone may be half visible.
+    Raises ObserveError where they have none in common.
     """
     scrapes: dict[float, set[float]] = defaultdict(set)
     for edge, samples in buckets.items():
         for at in samples:
             scrapes[at].add(edge)
-    layouts = Counter(frozenset(edges) for edges in scrapes.values() if math.inf in edges)
-    common = set(buckets).intersection(*(edges for edges, times in layouts.items() if times > 1))
+    numbers = Counter(frozenset(edges) for edges in scrapes.values() if math.inf in edges)
+    layouts = [edges for edges, times in numbers.items() if times > 1]
+    common = set(buckets).intersection(*layouts)
+    if len(common) < 2 and min(map(len, layouts), default=0) > 1:
+        raise ObserveError("the buckets of a histogram changed, no edge is in all of them")
     return tuple(sorted(common if len(common) > 1 else buckets))
 
 

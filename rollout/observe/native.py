@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from analysis.counting.beyond import NUMBERS
 from analysis.counting.cursor import Series
 from analysis.counting.native_histogram import FINEST
 from rollout.errors import ObserveError
@@ -69,6 +70,8 @@ def _parse_sample(sample: NativeSample) -> _Row:
     buckets: dict[float, float] = defaultdict(float)
     for _, *texts in sample.buckets:
         start, end, count = map(number, texts)
+        if start >= NUMBERS and math.isinf(end):
+            continue  # infinite values, of which the total tells, as of NaN
         if not start < end or (start <= 0 and math.isinf(end)):
             raise ObserveError("a native histogram has a bucket without usable edges")
         if start > 0:
@@ -87,7 +90,10 @@ def _find_schema(start: float, end: float) -> int:
     schema = round(-math.log2(wide)) if wide > 0 else FINEST + 1
     exact = math.log2(end) * 2.0**schema if schema <= FINEST else math.nan
     if not (math.isclose(wide, 2.0**-schema, rel_tol=1e-6) and abs(exact - round(exact)) < 1e-6):
-        raise ObserveError("a native histogram has custom buckets: expose classic ones")
+        raise ObserveError(
+            "a native histogram has custom buckets: keep the classic ones, in Prometheus by "
+            "`always_scrape_classic_histograms: true`"
+        )
     return schema
 
 

@@ -23,11 +23,12 @@ from rollout.observe.bulk.reading import BulkPart, read_bulk
 from rollout.observe.bulk.shape import find_shape
 from rollout.observe.checks import check_series, refuse_identical_arms
 from rollout.observe.evidence import Evidence, RawPart
-from rollout.observe.matrix import Item, by_version, group_by_series, one_form, series_of
+from rollout.observe.matrix import Item, by_version, group_by_series, series_of
 from rollout.observe.origins import find_origins
 from rollout.observe.query import Query, QueryPart
+from rollout.observe.selectors.forms import Groups, keep_one_form
 from rollout.observe.selectors.source import Source
-from rollout.observe.twins import drop_twins
+from rollout.observe.twins import drop_twins, follow_twins
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,10 @@ def _read_part(
         raw = read_raw(source, query_part, items)
         if bulk is not None:
             raw = replace(raw, plain=bulk.plain, newest=bulk.newest)
-        series, words = drop_twins(raw.series, raw.labels, raw.fixed, query_part.cursor)
+        about = raw.series, raw.labels, raw.fixed
+        cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
+        raw = replace(raw, query_part=replace(query_part, cursor=cursor))
+        series, words = drop_twins(*about, cursor)
         raw = replace(raw, series=check_series(query_part, series, raw.newest))
         _ = raw.open  # it raises for layouts that have nothing in common
     except (ObserveError, EvidenceError) as error:
@@ -151,20 +155,26 @@ def read_raw(
     source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
 ) -> RawPart:
     """Return all series of a part, twins included, with their labels. Raises ObserveError."""
-    items_by_arm = one_form(
-        [items.get((query_part.service, v), ()) for v in (query_part.canary, query_part.stable)]
-    )
     arms: tuple[Arm, ...] = ("canary", "stable")
-    groups_by_arm = {
-        arm: group_by_series(items, source, query_part.metric)
-        for arm, items in zip(arms, items_by_arm, strict=True)
-    }
+    versions, metric = (query_part.canary, query_part.stable), query_part.metric
+    groups: list[Groups] = [
+        group_by_series(items.get((query_part.service, version), ()), source, metric)
+        for version in versions
+    ]
+    if metric.kind == "shape":
+        groups = keep_one_form(
+            groups,
+            query_part.scrape,
+            was_native=query_part.cursor.grid is not None,
+            may_differ=metric.edge is not None,
+        )
+    groups_by_arm = dict(zip(arms, groups, strict=True))
     labels = {
         (arm, key): group[-1].metric
         for arm, groups in groups_by_arm.items()
         for key, group in groups.items()
     }
-    canary, stable = (series_of(groups_by_arm[arm], query_part.metric, arm) for arm in arms)
+    canary, stable = (series_of(groups_by_arm[arm], metric, arm) for arm in arms)
     refuse_identical_arms(canary, stable, query_part.cursor)
     return RawPart(query_part, source, [*canary, *stable], labels)
 

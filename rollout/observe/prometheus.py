@@ -26,14 +26,13 @@ from rollout.observe.bulk.collector import paused_collector
 from rollout.observe.client import LIMITS, PrometheusSession, describe_silence
 from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
-from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.patience import Patience, SilentError, read_apart
 from rollout.observe.pods.survey import PodLabel, survey
 from rollout.observe.query import Query, QueryPart, build_query, parts_of, queries_of
 from rollout.observe.selectors.promql import name_each
 from rollout.observe.selectors.source import Source
-from rollout.observe.tally.counter import LookCounter, Waiting
+from rollout.observe.tally.counter import LastAnswer, LookCounter, Waiting
 from rollout.observe.tally.digests import DigestKey
 from rollout.observe.tally.look_answer import LookAnswer
 from rollout.observe.tally.resume import Resumed, resume_queries
@@ -159,24 +158,22 @@ class PrometheusObserver:
     def _take_up(self, waiting: Sequence[Waiting], patience: Patience) -> Iterator[ParsedSamples]:
         """Read the last counted samples again; yield the parts for which that failed."""
 
-        def read(
-            resumed: Resumed,
-        ) -> tuple[Resumed, Mapping[tuple[str, str], Sequence[Item]] | str]:
+        def read(resumed: Resumed) -> tuple[Resumed, LastAnswer | str]:
             text, source, until, _ = resumed
             try:
                 result = self._read_once(source.server, text, until, patience)
-                return resumed, by_version(source, result)
+                return resumed, self._counter.read_again(source, result)
             except ObserveError as error:
                 return resumed, error.advice
 
         resumed = ((query[1].server, query) for query in resume_queries(waiting))
-        for (_, source, _, pairs), items in read_apart(resumed, read):
+        for (_, source, _, pairs), answer in read_apart(resumed, read):
             for query_part, mark in pairs:
                 try:
-                    if isinstance(items, str):
-                        yield ParsedSamples(query_part, problem=items)
+                    if isinstance(answer, str):
+                        yield ParsedSamples(query_part, problem=answer)
                     else:
-                        self._counter.take_up(source, query_part, mark, items)
+                        self._counter.take_up(source, query_part, mark, answer)
                 except ObserveError as error:
                     yield ParsedSamples(query_part, problem=str(error))
 

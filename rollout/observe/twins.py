@@ -14,6 +14,7 @@ from itertools import combinations, pairwise
 from operator import le
 
 from analysis.counting.cursor import Arm, Cursor, Series
+from analysis.counting.table import rename_series
 from rollout.errors import ObserveError
 
 Key = tuple[Arm, str]
@@ -28,6 +29,9 @@ _UNSURE = frozenset({"replica", "prometheus", "monitor"})  # of a server, or of 
 _PROCESS = re.compile(
     r"(.*_)?(pod|pod_name|instance)"
 )  # labels that name a process, or its address
+
+
+_LIVE = 2.0  # scrapes for which a series may be silent that goes on
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,32 @@ def find_twins(
             yield Twins(*keys, differing, is_sure=False)
 
 
+def follow_twins(
+    cursor: Cursor, series: Sequence[Series], labels: Labels, fixed: Iterable[str], scrape: float
+) -> Cursor:
+    """Return the cursor with series that have ended under the names of twins that go on.
+
+    By their labels these are the same counters, as of a job that was renamed or a scrape that took
+    over from another, so nothing of them is lost, nor counted again when the first name is back.
+    `scrape` is in seconds.
+    """
+    moved: dict[Key, Key] = {}
+    for group in _group_by_host(series, labels, fixed):
+        since = max(entry.samples[-1][0] for entry in group) - _LIVE * scrape
+        keys = [((entry.arm, entry.key), entry.samples[-1][0] >= since) for entry in group]
+        ended = [key for key, goes_on in keys if key in cursor.last and not goes_on]
+        others = [key for key, goes_on in keys if goes_on]
+        for key in ended:
+            twins = [
+                other
+                for other in others
+                if _are_twins(_list_differing(labels[key], labels[other]), labels[key])
+            ]
+            if twins and not any(other in cursor.last for other in twins):
+                moved[key] = twins[0]
+    return rename_series(cursor, moved)
+
+
 def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]) -> set[Key]:
     """Return the series whose labels allow that they are twins, with all that lie beside them."""
     suspects: set[Key] = set()
@@ -119,12 +149,14 @@ def _group_by_host(
     """Group series that are equal but for the port and for labels that may name a scrape."""
     ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
     groups: dict[tuple[object, ...], list[Series]] = defaultdict(list)
+    telling: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of series have the same names
     for entry in series:
         own = labels[entry.arm, entry.key]
-        rest = {name: value for name, value in own.items() if name not in ignored}
-        instance = rest.pop("instance", "")
+        if (rest := telling.get(names := tuple(own))) is None:
+            rest = telling[names] = tuple(sorted({*own} - ignored - {"instance"}))
+        instance = own.get("instance", "")
         host = instance.rpartition(":")[0] or instance
-        groups[entry.arm, host, tuple(sorted(rest.items()))].append(entry)
+        groups[entry.arm, host, rest, tuple([own[name] for name in rest])].append(entry)
     return groups.values()
 
 

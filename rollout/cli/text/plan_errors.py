@@ -61,4 +61,4 @@ def _draw_block(mistake: Mistake, source: list[str]) -> str:
 
 def _redact_line(line: str) -> str:
     """Hide passwords in a line of YAML, where they may hold spaces: each URL is taken alone."""
-    return "".join(map(redact, re.split(r"(?=https?://)", line)))
+    return "".join(map(redact, re.split(r"(?i)(?=https?://)", line)))

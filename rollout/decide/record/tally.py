@@ -20,6 +20,9 @@ from analysis.counting.native_histogram import Grid
 Times = tuple[tuple[float, int], ...]
 """Unix times of the last samples of series, each with the number of series; oldest first."""
 
+LATE = 1.02
+"""Scrape intervals between a target's sample and the newest one, from which it is behind."""
+
 _EXACT = 32  # times that are kept as they are
 _PER_SCRAPE = 16  # groups of times in a scrape interval
 _FINE = 3 * _PER_SCRAPE  # groups of equal span

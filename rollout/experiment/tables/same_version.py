@@ -44,6 +44,7 @@ def compare_same_version(record: RecordedRollout, runs: int, seed: int) -> SameV
     In each look the first side gets as many of stable's units as the canary had, or half of them.
     Raises InputError when no look was compared, or for fewer than one run.
     """
+    # A ratio of sums is no evidence, and what one unit added to its sum is not known.
     weighed = {name for name, test in find_fresh_tests(record).items() if test.weighs_evidence}
     compared = [units for units in list_compared(record) if units.guardrail in weighed]
     if not compared or runs < 1:

@@ -45,3 +45,11 @@ class Shape:
     def covers(self, ids: Positions) -> bool:
         """Whether the place of each of these label sets is known."""
         return ids.max(initial=-1) < len(self.row_of) and bool((self.row_of[ids] >= 0).all())
+
+    def find_places(self, ids: Positions) -> Positions:
+        """Return where series' buckets are among these label sets, (series, width); -1 if not."""
+        places = np.full((len(self.keys), self.width), -1, dtype=np.intp)
+        column = self.column_of[ids]
+        counted = np.flatnonzero(column >= 0)
+        places[self.row_of[ids][counted], column[counted]] = counted
+        return places

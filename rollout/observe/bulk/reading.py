@@ -16,7 +16,8 @@ from analysis.counting.cursor import Cursor
 from analysis.counting.plain import Block, Plain, Rises
 from analysis.counting.table import SampleTable
 from rollout.observe.bulk.catalogue import BulkAnswer
-from rollout.observe.bulk.layout import Flags, Positions, Shape
+from rollout.observe.bulk.layout import Positions, Shape
+from rollout.observe.bulk.samples import Samples, read_samples
 from rollout.observe.query import QueryPart
 
 Floats = NDArray[np.float64]
@@ -35,46 +36,11 @@ class BulkPart:
     newest: float
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """All samples of some rows one after another; those of row i lie before `ends[i]`.
-
-    Their values are text, since most were read at an earlier look.
-    """
-
-    at: Floats
-    texts: Sequence[str]
-    numbers: Positions
-    ends: Positions
-
-    def read(self, index: Positions) -> Floats:
-        """Return the values of these samples. Raises ValueError for what is no number."""
-        texts = self.texts
-        values = np.array([float(texts[i]) for i in index.ravel().tolist()])
-        return values.reshape(index.shape)
-
-    def count_newer(self, than: Floats) -> Positions:
-        """Return how many samples of each row are newer than its time in `than`."""
-        is_newer = self.at > np.repeat(than, self.numbers)
-        total = np.concatenate([[0], np.cumsum(is_newer)])
-        counts: Positions = total[self.ends] - total[self.ends - self.numbers]
-        return counts
-
-    def find_unordered(self) -> Flags:
-        """Return which rows have samples that are not in order of time."""
-        is_back = np.concatenate([[False], np.diff(self.at) <= 0])
-        starts = self.ends - self.numbers
-        is_back[starts[self.numbers > 0]] = False
-        total = np.concatenate([[0], np.cumsum(is_back)])
-        flags: Flags = total[self.ends] > total[starts]
-        return flags
-
-
 def read_bulk(
     query_part: QueryPart, answer: BulkAnswer, positions: Positions, shape: Shape
 ) -> BulkPart | None:
     """Return the guardrail's series; None where they must be read one by one."""
-    samples, cursor = _read_samples(answer, positions), query_part.cursor
+    samples, cursor = read_samples(answer, positions), query_part.cursor
     is_other = bool(cursor.last) and cursor.edges != shape.edges
     if samples is None or not len(samples.at) or is_other or cursor.grid is not None:
         return None
@@ -87,39 +53,19 @@ def read_bulk(
         return None
 
 
-def _read_samples(answer: BulkAnswer, positions: Positions) -> _Samples | None:
-    """Return the rows' samples; None for native histograms and for what is no number."""
-    rows = [answer.rows[position] for position in positions.tolist()]
-    if any("histograms" in row for row in rows):
-        return None
-    try:
-        lists = [row["values"] for row in rows]
-        pairs = [pair for values in lists for pair in values]
-        at = np.array([at for at, _ in pairs], dtype=np.float64)
-        texts = [text for _, text in pairs]
-        numbers = np.array([len(values) for values in lists], dtype=np.intp)
-    except (KeyError, TypeError, ValueError):
-        return None
-    return _Samples(at, texts, numbers, np.cumsum(numbers))
-
-
 @dataclass
 class _Reader:
     query_part: QueryPart
     cursor: Cursor
     table: SampleTable
     shape: Shape
-    samples: _Samples
+    samples: Samples
     ids: Positions
 
     def read(self, positions: Positions) -> BulkPart:
         """Return what is counted, and which of these positions remain."""
         shape, samples = self.shape, self.samples
-        self.row = shape.row_of[self.ids]
-        self.places = np.full((len(shape.keys), shape.width), -1, dtype=np.intp)
-        column = shape.column_of[self.ids]
-        counted = np.flatnonzero(column >= 0)
-        self.places[self.row[counted], column[counted]] = counted
+        self.row, self.places = shape.row_of[self.ids], shape.find_places(self.ids)
         is_there = self.places >= 0
         self.is_present, is_whole = np.zeros(len(shape.keys), dtype=np.bool_), is_there.all(axis=1)
         self.is_present[self.row] = True
@@ -132,7 +78,7 @@ class _Reader:
         self._leave_doubted()
         blocks = self._list_blocks()
         rises = Rises.of(self.cursor, self.table, shape.keys, blocks)
-        self.remains |= ~rises.is_plain | self._are_alike()
+        self.remains |= ~rises.is_plain | samples.are_alike(shape, self.places)
         self.remains &= self.is_present
         self._leave_targets(blocks)
         plain = rises.count(self.remains, shape.is_bad)
@@ -188,14 +134,3 @@ class _Reader:
         is_left[target[~self.shape.has_target]] = False  # no target can have missed a scrape
         is_left[target[self.remains]] = True
         self.remains |= is_left[target] & self.is_present
-
-    def _are_alike(self) -> bool:
-        """Whether both arms end alike and move: they may be one source under two names."""
-        if self.shape.pairs is None:
-            return False
-        samples, (canary, stable) = self.samples, self.shape.pairs
-        ends, others = (samples.ends[self.places[rows]] - 1 for rows in (canary, stable))
-        return bool(
-            (samples.at[ends] == samples.at[others]).all()
-            and (samples.read(ends) == samples.read(others)).all()
-        )

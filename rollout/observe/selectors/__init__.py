@@ -1,1 +1,1 @@
-"""Which series a guardrail reads: where they are, and how a query chooses them."""
+"""Which series a guardrail reads: where they are, how a query chooses them, and in which form."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.counting.beyond import choose_kept, describe_missing, is_same
+from analysis.counting.beyond import NUMBERS, choose_kept, describe_missing, is_same
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Arm, Series
 from analysis.counting.native_histogram import on_grid
@@ -25,6 +25,8 @@ def at_edge(series: Series, metric: DeclaredMetric) -> Series:
 
     Raises ObserveError, naming the nearest edges, where no bucket ends at the edge.
     """
+    if series.schema is not None and metric.worse == "low" and metric.edge is None:
+        return _leave_out_no_numbers(series)
     if metric.edge is None or not series.edges:
         return series
     if series.schema is not None:
@@ -47,11 +49,25 @@ def find_kept(edges: Sequence[float], metric: DeclaredMetric) -> dict[float, int
         return None
 
 
+def _leave_out_no_numbers(series: Series) -> Series:
+    """Return a native histogram without what is in no bucket: NaN would be the best score."""
+    samples = tuple((at, (*row[:-1], _count_numbers(row))) for at, row in series.samples)
+    return replace(series, samples=samples)
+
+
+def _count_numbers(row: Sequence[float]) -> float:
+    """Return the units of all buckets of a native histogram; the last one has NaN as well."""
+    return row[-2] if len(row) > 1 else 0.0
+
+
 def _narrow_native(series: Series, schema: int, metric: DeclaredMetric, edge: float) -> Series:
-    """Narrow a native histogram, whose edges are the powers of two that its schema has."""
+    """Narrow a native histogram, whose edges are the powers of two that its schema has.
+
+    Where low is bad, the end of all numbers is an edge too: beyond it is no good score.
+    """
     exponents, rows = series.edges, [row for _, row in series.samples]
     if len(exponents) == 1:  # no bucket is occupied, so any schema fits
-        narrow = [(0.0, row[-1]) for row in rows]
+        below = [0.0 for _ in rows]
     else:
         wanted = _find_exponent(series, schema, metric, edge)
         if wanted < exponents[0] and any(row[0] for row in rows):
@@ -60,12 +76,15 @@ def _narrow_native(series: Series, schema: int, metric: DeclaredMetric, edge: fl
             raise ObserveError(
                 f"no bucket of {_ARMS[series.arm]} ends at {metric.spell(edge)}: {what}"
             )
-        narrow = [
-            (below, row[-1])
-            for (below,), row in zip(on_grid(exponents, rows, (wanted,)), rows, strict=True)
-        ]
+        below = [units for (units,) in on_grid(exponents, rows, (wanted,))]
+    is_low = metric.worse == "low"
+    edges = (edge, NUMBERS, math.inf) if is_low else (edge, math.inf)
+    narrow = [
+        (units, _count_numbers(row), row[-1]) if is_low else (units, row[-1])
+        for units, row in zip(below, rows, strict=True)
+    ]
     samples = tuple((at, row) for (at, _), row in zip(series.samples, narrow, strict=True))
-    return replace(series, samples=samples, edges=(edge, math.inf), schema=None)
+    return replace(series, samples=samples, edges=edges, schema=None)
 
 
 def _find_exponent(series: Series, schema: int, metric: DeclaredMetric, edge: float) -> float:

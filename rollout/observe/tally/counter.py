@@ -7,16 +7,21 @@ from dataclasses import dataclass, field, replace
 
 from analysis.counting.cursor import Cursor, Series
 from rollout.decide.record.tally import LookTally
-from rollout.observe.bulk.catalogue import Catalogue
-from rollout.observe.matrix import Item
+from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
+from rollout.observe.bulk.ends import Ends
+from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, read_raw
 from rollout.observe.query import QueryPart, begin_cursor, parts_of
 from rollout.observe.selectors.source import Source
 from rollout.observe.tally.digests import DigestKey
+from rollout.observe.tally.large import read_again
 from rollout.observe.tally.resume import resume
 from rollout.observe.tally.standing import Standing, Standings, list_processes, target_of
 from rollout.observe.tally.sums import build_tally
 from rollout.ports import Ask
+
+LastAnswer = BulkAnswer | Mapping[tuple[str, str], Sequence[Item]]
+"""The samples that were counted last, as they were read again."""
 
 Waiting = tuple[Source, QueryPart, LookTally]
 
@@ -45,15 +50,23 @@ class LookCounter:
         """Return what is known of the labels of a source's series."""
         return self._catalogues.setdefault(source, Catalogue(source))
 
+    def read_again(self, source: Source, result: object) -> LastAnswer:
+        """Return an answer with samples of then, by version. Raises ObserveError."""
+        if isinstance(result, list) and len(result) >= MANY:
+            return self.find_catalogue(source).read(result)
+        return by_version(source, result)
+
     def take_up(
-        self,
-        source: Source,
-        query_part: QueryPart,
-        mark: LookTally,
-        items: Mapping[tuple[str, str], Sequence[Item]],
+        self, source: Source, query_part: QueryPart, mark: LookTally, answer: LastAnswer
     ) -> None:
         """Take up where `mark` ended, by samples of then. Raises ObserveError."""
-        standing = resume(read_raw(source, query_part, items), mark, self.key)
+        query_part = replace(query_part, cursor=Cursor(grid=mark.grid))
+        name, ends = self.key.of(query_part.rollout, query_part.guardrail), Ends()
+        if isinstance(answer, BulkAnswer):
+            raw, ends = read_again(source, query_part, answer, mark, name)
+        else:
+            raw = read_raw(source, query_part, answer)
+        standing = resume(raw, mark, self.key, ends)
         self._standings.keep(query_part.rollout, query_part.guardrail, mark, mark, standing)
 
     def continue_parts(self, ask: Ask) -> Iterator[tuple[Source, QueryPart]]:

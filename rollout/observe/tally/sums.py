@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from analysis.counting.belief import Belief
 from analysis.counting.cursor import Arm, Cursor
-from rollout.decide.record.tally import LookTally, cluster
+from rollout.decide.record.tally import LATE, LookTally, cluster
 from rollout.observe.query import QueryPart
 from rollout.observe.tally.digests import DigestKey, Name
 from rollout.observe.tally.standing import Standing
@@ -20,9 +20,6 @@ Each takes about 35 bytes.
 
 _MISSED = 0.98  # scrape intervals behind the newest sample, from which a target missed a scrape
 _ARMS: tuple[Arm, ...] = ("canary", "stable")
-
-LATE = 1.02
-"""Scrape intervals between a target's sample and the newest one, from which it is behind."""
 
 
 def build_tally(

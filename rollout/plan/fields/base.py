@@ -18,7 +18,7 @@ _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 _WORD = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,62}$"
 LABEL = r"^[a-zA-Z_][a-zA-Z0-9_.]*$"
 _VERSION = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]{0,251}[^\s\x00-\x1f\x7f-\x9f])?$"
-_URL = r"^https?://[^\s/]"
+_URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/]"
 
 SPELLED = {
     _NAME: "lower-case letters, digits, `-` and `.`, at most 54, a letter or digit at each end",

@@ -20,7 +20,7 @@ LONGEST = 30.0  # longest time-out of a call, in seconds
 
 
 def _check_no_credentials(url: str) -> str:
-    if re.match(r"https?://[^/?#]*@", url):
+    if re.match(r"https?://[^/?#]*@", url, re.IGNORECASE):
         raise fault(
             "P006",
             "remove the name and password from the address: the journal keeps the whole plan",
