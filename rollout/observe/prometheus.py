@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from rollout.answers.float_text import read_float
 from rollout.answers.guarded import Permit, guard
 from rollout.answers.http import WAITING
 from rollout.errors import AddressError, ObserveError, QueryRefusedError
@@ -146,7 +147,7 @@ class PrometheusObserver:
         """Run an instant query; return labels and value of each series. Raises ObserveError."""
         rows: Any = self._query(server, text, {} if now is None else {"time": f"{now:.3f}"})
         try:
-            return [(dict(row["metric"]), float(str(row["value"][1]))) for row in rows]
+            return [(dict(row["metric"]), read_float(str(row["value"][1]))) for row in rows]
         except (ValueError, LookupError, TypeError):
             raise _build_unreadable(name_host(server.url)) from None
 

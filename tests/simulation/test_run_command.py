@@ -103,6 +103,13 @@ def test_two_plans_of_one_service_start_nothing(tmp_path):
     assert open_for_reading(tmp_path / "journal.db").read() == []
 
 
+def test_a_plan_that_is_named_twice_is_one_rollout(crashed, tmp_path):
+    done = run(tmp_path, crashed.plan, crashed.plan)
+    assert done.exit_code == 0, done.output
+    assert "; 1 rollout; " in done.output
+    assert done.output.count(f"{crashed.plan.id}: promoted") == 1
+
+
 def test_a_plan_that_cannot_begin_lets_none_of_the_others_begin():
     lab = Lab(plan=plan("first", service="one"))
     lab.run()
