@@ -250,11 +250,15 @@ class Controller:
         all rollouts. Those that go back to stable come before all others.
         """
         pending = self.fleet.unconfirmed.due(now)
-        pending.sort(key=lambda rollout: not self.states[rollout].is_going_back)
+        pending.sort(key=self._find_turn)
         problems = {r: self._run(r, self._write, r) for r in pending}
         until = self.ports.clock.monotonic() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             self._run(rollout, self._confirm, rollout, problem, until)
+
+    def _find_turn(self, rollout: str) -> tuple[bool, float]:
+        state = self.states[rollout]
+        return not state.is_going_back, self._router.find_last_try(state.plan)
 
     def _write(self, rollout: str) -> deliver.Problem | None:
         """Write one rollout's change, after what its route shows that is not ours is recorded."""
