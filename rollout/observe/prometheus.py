@@ -121,7 +121,11 @@ class PrometheusObserver:
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
         now -= self._find_skew(ask) or 0.0
-        labels = self._find_pods(ask, now)
+        try:
+            labels = self._find_pods(ask, now)
+        except SilentError as error:
+            names = [guardrail.name for guardrail in ask.plan.spec.guardrails]
+            return PodHistory(problems=dict.fromkeys(names, error.advice))
         awaited = {name: own.label for name, own in labels.items() if own.is_awaited}
         past = PodHistory(awaited=awaited)
         for query in past_queries(ask, now, labels):
@@ -135,9 +139,14 @@ class PrometheusObserver:
         return past
 
     def _find_pods(self, ask: Ask, now: float) -> Mapping[str, PodLabel]:
-        """Return the labels of pods that the plan does not name; none where nobody answers."""
+        """Return the labels of pods that the plan does not name; none where that is refused.
+
+        Raises SilentError.
+        """
         try:
             return survey(ask, partial(self.vector, now=now)) if ask.finds_pods else {}
+        except SilentError:
+            raise
         except ObserveError:
             return {}
 
