@@ -214,11 +214,11 @@ def test_a_mesh_that_hangs_at_every_write_holds_up_no_other_one_and_all_get_thei
         p.name: SimulatedService(router, {"v1": GOOD, "v2": GOOD}, seed=1) for p in [*sick, WELL]
     }
 
-    class Worlds:
+    class ManyServices:
         def observe(self, asks, now):
             return {a.rollout: services[a.plan.name].observe([a], now)[a.rollout] for a in asks}
 
-    controller = Controller(Ports(Worlds(), router, MemoryJournal(), router.clock), "test")
+    controller = Controller(Ports(ManyServices(), router, MemoryJournal(), router.clock), "test")
     controller.start([*sick, WELL])
     while not all(controller.states[p.id].first_write for p in [*sick, WELL]):
         controller.tick()
