@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from rollout.decide.record.facts import Calibrated, Fact, of_rollout
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.state.rollout import RolloutState
-from rollout.errors import FactError, InputError, JournalMovedError
+from rollout.errors import FactError, InputError, JournalMovedError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Answer, Entry, HistorySource, Ports, RouteStatus
@@ -32,6 +32,7 @@ from rollout.tick.times.lived_time import LivedTime
 
 _Result = TypeVar("_Result")
 
+_OVERTAKEN = 3  # times that a write is judged anew because somebody else was quicker
 _CONFIRM_WITHIN = 1.0  # seconds per tick to wait until the mesh shows the new splits
 
 
@@ -268,7 +269,12 @@ class Controller:
             self._append([build_lacking(rollout, state, status, now)])
             return self.states[rollout]
 
-        return deliver.apply(self._router, rollout, self.states[rollout], note)
+        problem: deliver.Problem | None = None
+        for _ in range(_OVERTAKEN):
+            problem = deliver.apply(self._router, rollout, self.states[rollout], note)
+            if not (isinstance(problem, RouteError) and problem.overtaken):
+                break
+        return problem
 
     def _confirm(self, rollout: str, problem: deliver.Problem | None, until: float) -> None:
         """Read one rollout's change back, and record what the mesh shows."""

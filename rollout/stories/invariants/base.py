@@ -111,7 +111,8 @@ class Chronicle:
     @property
     def frozen_in_looks(self) -> float:
         """The seconds by which decisions may be recorded later than the look that they are of."""
-        return sum(event.value for event in self.story.events if event.name == "freeze-query")
+        freezes = {"freeze-query", "freeze-append"}
+        return sum(event.value for event in self.story.events if event.name in freezes)
 
     def trace(self, disk: SimulatedDisk, rollout: str) -> RolloutTrace | None:
         """Return the trace of a rollout of one journal."""
