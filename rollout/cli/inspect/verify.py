@@ -17,8 +17,6 @@ from rollout.plan.reading.files import read
 if TYPE_CHECKING:
     from rollout.checkpoint.note import SignedCheckpoint
     from rollout.journal.hash_chain import Row
-    from rollout.journal.jsonl import LinesJournal
-    from rollout.journal.sql.store import SqlJournal
     from rollout.ports import Entry
 
 _LARGEST = 1 << 26  # bytes of checkpoints: some 300,000
@@ -149,21 +147,20 @@ def verify(
 
 def read_rows(journal: JournalLocation | None) -> Sequence[Row]:
     """Return the sealed rows, whose chain holds. Raises InputError and JournalError."""
-    with closing(_open(journal)) as opened:
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+
+    with closing(open_for_reading(journal or default_path())) as opened:
         return opened.rows()
 
 
 def read_entries(journal: JournalLocation | None) -> Sequence[Entry]:
     """Return the entries of the same. Raises InputError and JournalError."""
-    with closing(_open(journal)) as opened:
-        return opened.read()
-
-
-def _open(journal: JournalLocation | None) -> SqlJournal | LinesJournal:
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 
-    return open_for_reading(journal or default_path())
+    with closing(open_for_reading(journal or default_path())) as opened:
+        return opened.read()
 
 
 def read_leaves(rows: Sequence[Row]) -> Sequence[bytes]:
