@@ -182,6 +182,7 @@ COMMANDS = [
     ["wait", "demo", "--json"],
     ["diff", "demo", "demo"],
     ["verify"],
+    ["report", "demo", "--json"],
     ["abort", "demo"],
     ["resume", "demo"],
 ]
@@ -211,6 +212,15 @@ def test_no_command_shows_what_steers(world, journal, words):
             rows = output.output.splitlines() if words[0] == "log" else [output.output]
             texts = [text for row in rows for text in walk_texts(json.loads(row))]
             assert [text for text in texts if find_steering(text)] == []
+
+
+def test_no_report_has_it(journal, tmp_path):
+    words = ["report", "demo", "--to", str(tmp_path / "report.html"), "--journal", str(journal)]
+    output = CliRunner().invoke(surefoot, words)
+    assert output.exit_code == 0, output.output
+    text = (tmp_path / "report.html").read_text()
+    assert FORGED in text, "the words are told"
+    assert find_steering(text) == []
 
 
 def test_no_page_and_no_answer_of_the_api_has_it(journal, tmp_path):
