@@ -9,8 +9,9 @@ from itertools import pairwise
 from analysis.counting.counts import Counts
 from rollout.decide.evidence.look_use import Use, find_use
 from rollout.decide.evidence.units import read_units
+from rollout.decide.evidence.update import is_over
 from rollout.decide.record.facts import Observed
-from rollout.decide.state.rollout import TERMINAL, RolloutState
+from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Entry
 
 
@@ -35,7 +36,7 @@ class LookUnits:
 def list_units(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[LookUnits]:
     """Yield one rollout's counts by look and guardrail, from its entries and states after each."""
     for (before, after), entry in zip(pairwise(states), entries[1:], strict=True):
-        if isinstance(entry.fact, Observed) and before.phase not in TERMINAL:
+        if isinstance(entry.fact, Observed) and not is_over(before):
             yield from _count(before, after, entry.fact)
 
 

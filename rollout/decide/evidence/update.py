@@ -51,7 +51,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         guardrail_state, counts = read_units(
             state.guardrails[guardrail.name], fact, guardrail, state.started_at
         )
-        if not _is_over(state):
+        if not is_over(state):
             begun_at = find_begin(state, fact, guardrail.name)
             if guardrail.name in fact.tallies:  # older journals were decided without it
                 guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begun_at)
@@ -67,7 +67,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     if is_whole and state.following is not None:
         after = replace(state, guardrails=guardrail_states)
         state = replace(state, following=count_followers(after, exposures, since, fact.at))
-    if _is_over(state):
+    if is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(
         state,
@@ -94,7 +94,7 @@ def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bo
     )
 
 
-def _is_over(state: RolloutState) -> bool:
+def is_over(state: RolloutState) -> bool:
     """Return whether the versions are not compared any more: only the last write is followed.
 
     In a promotion the guardrails go on until the traffic follows.

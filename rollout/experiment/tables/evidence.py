@@ -140,7 +140,8 @@ def describe_share(readout: Readout, metric: DeclaredMetric) -> str:
     if metric.edge is not None:
         return f"share {beyond(metric)}"
     if readout.edge is None:
-        return f"share of bad {metric.unit}"
+        is_shape = metric.kind == "shape"  # no edge is chosen yet
+        return f"values in {metric.unit}" if is_shape else f"share of bad {metric.unit}"
     side = "above" if metric.worse == "high" else "at or below"
     unit = f" {metric.unit}" if metric.is_time else ""
     return f"share {side} {readout.edge:.3g}{unit}"

@@ -27,7 +27,8 @@ class RateRow:
     """One version's units in one look, and the share of bad ones.
 
     `low` and `high` are a 95 % interval of this look by itself (Wilson), for the eye: a decision
-    rests on `intervals`. `is_compared` says that the look counts for the guardrail's test.
+    rests on `intervals`. Of a ratio of sums `bad` is the sum, and `share` the sum for each unit.
+    `is_compared` says that the look counts for the guardrail's test.
     """
 
     seconds: float
@@ -94,7 +95,8 @@ def _build_rates(
         return
     for version in VERSIONS:
         exposures = counts.canary if version == "canary" else counts.stable
-        low, high = find_wilson(exposures[1], exposures[0])
+        is_share = guardrail.metric.kind != "ratio"  # what a sum adds up to has no such interval
+        low, high = find_wilson(exposures[1], exposures[0]) if is_share else (None, None)
         yield RateRow(
             seconds=units.seconds,
             at=to_time(units.at),
