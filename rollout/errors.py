@@ -94,6 +94,7 @@ class RouteError(SurefootError):
     could not be read, so somebody may have changed it meanwhile without our noticing.
     `gives_nothing`: whatever is wrong, nothing there leads to the canary. `most`: the largest share
     (0 to 1) that a route gives the canary, where all that is wrong is that the shares differ.
+    `overtaken`: nothing was written, because somebody else wrote between our read and our write.
     """
 
     def __init__(
@@ -105,9 +106,10 @@ class RouteError(SurefootError):
         unread: bool = False,
         gives_nothing: bool = False,
         most: float = 0.0,
+        overtaken: bool = False,
     ) -> None:
         self.refused, self.absent, self.unread = refused, absent, unread
-        self.gives_nothing, self.most = gives_nothing, most
+        self.gives_nothing, self.most, self.overtaken = gives_nothing, most, overtaken
         super().__init__(message)
 
 

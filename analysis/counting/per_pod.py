@@ -45,9 +45,10 @@ class TickGrid:
     ticks: int
 
     def places(self, times: Iterable[float]) -> NDArray[np.intp]:
-        """Convert times to grid indices, 0 to `ticks`: (times,)."""
+        """Convert times to grid indices, 0 to `ticks`, and one more each outside: (times,)."""
         indices = np.rint((np.fromiter(times, dtype=np.float64) - self.start) / self.step)
-        return np.asarray(indices, dtype=np.intp)
+        # A time far outside is outside, whatever integers hold.
+        return np.asarray(np.clip(indices, -1, self.ticks + 1), dtype=np.intp)
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -105,12 +106,13 @@ def _has_samples(series: Series) -> bool:
 
 
 def _tabulate(series: Series, grid: TickGrid) -> tuple[NDArray[np.intp], TickCounts]:
-    """Return grid indices and counts per bucket of one series' finite samples."""
+    """Return grid indices and counts per bucket of one series' finite samples on the grid."""
     width = len(series.edges) or 1
     values = np.array([v for _, v in series.samples], dtype=np.float64).reshape(-1, width)
-    finite = np.isfinite(values).all(axis=1)
-    rows = np.diff(_as_counts(values[finite]), axis=1, prepend=0)
-    return grid.places(at for at, _ in series.samples)[finite], rows
+    places = grid.places(at for at, _ in series.samples)
+    is_used = np.isfinite(values).all(axis=1) & (places >= 0) & (places <= grid.ticks)
+    rows = np.diff(_as_counts(values[is_used]), axis=1, prepend=0)
+    return places[is_used], rows
 
 
 def _count_units(

@@ -25,7 +25,8 @@ def read_input(path: str | Path, largest: int, patience: float = _PATIENCE) -> b
     try:
         is_pipe = S_ISFIFO(os.fstat(handle).st_mode)
         content = bytearray(_await_writer(handle, patience) if is_pipe else b"")
-        os.set_blocking(handle, True)
+        # A file of the kernel's log is read without waiting for its next line.
+        os.set_blocking(handle, is_pipe or os.isatty(handle))
         while piece := os.read(handle, min(_CHUNK, largest + 1 - len(content))):
             content += piece
     finally:

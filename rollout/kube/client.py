@@ -21,9 +21,9 @@ _CONFIG: Any = kubernetes.config  # the library has no types
 _MANAGER = "surefoot"
 _MOST_VALUES = 8_000_000  # of one answer: the fields of ten thousand objects with their managers
 _LONGEST = 2_000  # characters of a refusal's message
-_TIMEOUT = (2.0, 5.0)  # seconds to connect, and between two chunks of an answer
-# A list of thousands of objects may take a while. A watch ends by itself long before this.
-_LIMITS = Limits(times=3.0, most=256 * 2**20, plain=True)
+_TIMEOUT = (2.0, 5.0)  # seconds to connect, and for the whole answer: a tick waits for it
+_LIST_TIMEOUT = (2.0, 15.0)  # a list of thousands of objects may take a while
+_LIMITS = Limits(times=1.0, most=256 * 2**20, plain=True)
 
 
 class Cluster:
@@ -146,7 +146,8 @@ class Cluster:
     def every(self, kind: Kind, namespace: str) -> list[Json]:
         """Return all objects of a kind, each with the apiVersion and kind that list items lack."""
         path = kind.group, kind.version, namespace, kind.plural
-        answer = self._ask(self._objects.list_namespaced_custom_object, *path)
+        call = self._objects.list_namespaced_custom_object
+        answer = self._ask(call, *path, _request_timeout=_LIST_TIMEOUT)
         head = {"apiVersion": kind.api_version, "kind": kind.name}
         return [{**head, **item} for item in _get_items(answer)]
 
@@ -167,7 +168,7 @@ class Cluster:
             return _check(parse_json(answer.data, most=_MOST_VALUES))
 
     def _call(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return call(*arguments, _request_timeout=_TIMEOUT, **options)
+        return call(*arguments, **{"_request_timeout": _TIMEOUT, **options})
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from analysis.counting.beyond import NUMBERS
 from analysis.counting.cursor import Series
 from analysis.counting.native_histogram import FINEST
+from rollout.answers.float_text import read_float
 from rollout.errors import ObserveError
 
 Bucket = tuple[int, str, str, str]  # boundary rule (API code), lower edge, upper edge, count
@@ -120,6 +121,6 @@ def _accumulate(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
 def number(text: str) -> float:
     """Read a number as the API writes it; other text becomes NaN."""
     try:
-        return float(text)
+        return read_float(text)
     except ValueError:
         return math.nan

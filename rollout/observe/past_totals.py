@@ -18,6 +18,7 @@ from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts, TickGrid
 from rollout.errors import ObserveError
 from rollout.observe.matrix import Item, read_upper_edge
+from rollout.observe.native import number
 from rollout.observe.query import QueryPart, selector_of
 from rollout.observe.selectors.promql import spell_label
 from rollout.observe.selectors.source import Source
@@ -113,8 +114,8 @@ def _add_up_by_edge(items: Iterable[Item], grid: TickGrid) -> dict[float, Gains]
 
 def _place_gains(item: Item, grid: TickGrid) -> Gains:
     """Return what one sum gained in each tick. Raises EvidenceError."""
-    values = np.array([float(value) for _, value in item.values or ()])
-    if not (np.isfinite(values) & (np.abs(values - np.rint(values)) < 1e-6)).all():
+    values = np.array([number(value) for _, value in item.values or ()])
+    if not (np.isfinite(values).all() and (np.abs(values - np.rint(values)) < 1e-6).all()):
         raise EvidenceError("a sample in the past is not a whole number: this is no counter")
     ticks = grid.places(at for at, _ in item.values or ()) - 1
     is_inside = (ticks >= 0) & (ticks < grid.ticks)

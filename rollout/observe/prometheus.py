@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from urllib3.exceptions import HTTPError, LocationParseError
 
+from rollout.answers.float_text import read_float
 from rollout.answers.guarded import Permit, guard
 from rollout.answers.http import WAITING
 from rollout.errors import AddressError, ObserveError, QueryRefusedError
@@ -119,7 +120,11 @@ class PrometheusObserver:
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
         now -= self._find_skew(ask) or 0.0
-        labels = self._find_pods(ask, now)
+        try:
+            labels = self._find_pods(ask, now)
+        except SilentError as error:
+            names = [guardrail.name for guardrail in ask.plan.spec.guardrails]
+            return PodHistory(problems=dict.fromkeys(names, error.advice))
         awaited = {name: own.label for name, own in labels.items() if own.is_awaited}
         past = PodHistory(awaited=awaited)
         for query in past_queries(ask, now, labels):
@@ -133,9 +138,14 @@ class PrometheusObserver:
         return past
 
     def _find_pods(self, ask: Ask, now: float) -> Mapping[str, PodLabel]:
-        """Return the labels of pods that the plan does not name; none where nobody answers."""
+        """Return the labels of pods that the plan does not name; none where that is refused.
+
+        Raises SilentError.
+        """
         try:
             return survey(ask, partial(self.vector, now=now)) if ask.finds_pods else {}
+        except SilentError:
+            raise
         except ObserveError:
             return {}
 
@@ -145,7 +155,7 @@ class PrometheusObserver:
         """Run an instant query; return labels and value of each series. Raises ObserveError."""
         rows: Any = self._query(server, text, {} if now is None else {"time": f"{now:.3f}"})
         try:
-            return [(dict(row["metric"]), float(str(row["value"][1]))) for row in rows]
+            return [(dict(row["metric"]), read_float(str(row["value"][1]))) for row in rows]
         except (ValueError, LookupError, TypeError):
             raise _build_unreadable(name_host(server.url)) from None
 

@@ -34,8 +34,9 @@ class Agenda:
     def begin(self, plans: Sequence[Plan]) -> None:
         """Take up the plans whose service is free; the others wait. Raises InputError: then none.
 
-        A rollout that is in the journal already goes on.
+        A rollout that is in the journal already goes on. A plan that is named twice is one.
         """
+        plans = [*{plan.id: plan for plan in plans}.values()]
         self.controller.catch_up()
         self.controller.check_apart(plans)
         self.waiting = [plan for plan in plans if self.holder_of(plan) is not None]

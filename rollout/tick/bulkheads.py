@@ -2,14 +2,15 @@
 
 How it works: whatever the mesh's or Prometheus' door raises becomes what the port allows: a
 RouteError, or a problem of the guardrails. A mesh that was slow in a tick is not asked again in it,
-so that its rollouts do not use up the time of the others. What either says in words is cleaned
-here, before it is recorded. `Bulkheads.run` is for the rest of a
+so that its rollouts do not use up the time of the others; they take turns at it. What either says
+in words is cleaned here, before it is recorded. `Bulkheads.run` is for the rest of a
 rollout's turn: its error is told, and the tick goes on with the next rollout. What concerns the
 whole process goes through: the journal's errors, a lost lock, an interrupt.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -23,13 +24,14 @@ from rollout.redact import redact, redact_values
 
 _Result = TypeVar("_Result")
 
-SLOW = 10.0
+SLOW = 5.0
 """Seconds of one mesh in a tick; whom it was not asked for by then waits for the next one."""
 
 UNEXPECTED = "an unexpected fault"
 """How the words for an error begin that nobody expected."""
 
-_MOST = 5.0  # times that, for those that it was asked for in time
+MOST = 15.0
+"""Seconds of one mesh in a tick, after which it is asked for nobody, rollbacks included."""
 
 
 @dataclass
@@ -106,11 +108,16 @@ class GuardedRouter:
     timer: Callable[[], float]
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
+    _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
 
     def begin_tick(self) -> None:
         """Give every mesh its time again."""
         self._spent.clear()
         self._begun.clear()
+
+    def find_last_try(self, plan: Plan) -> float:
+        """Return when a write of a plan was tried last, by `timer`; the least without one."""
+        return self._written.get(plan.id, -math.inf)
 
     def write(
         self,
@@ -121,9 +128,13 @@ class GuardedRouter:
         *,
         is_last: bool = False,
     ) -> None:
-        """See rollout.ports.Router. A way back to stable is tried however slow the mesh was."""
-        ask = lambda: self.inner.write(plan, split, write_id, before, is_last=is_last)  # noqa: E731
-        self._ask(plan, ask, may_wait=bool(split.canary))
+        """See rollout.ports.Router. A way back to stable waits for no other rollout's turn."""
+
+        def ask() -> None:
+            self._written[plan.id] = self.timer()
+            self.inner.write(plan, split, write_id, before, is_last=is_last)
+
+        self._ask(plan, ask, is_urgent=not split.canary)
 
     def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """See rollout.ports.Router."""
@@ -150,14 +161,13 @@ class GuardedRouter:
         except RouteError as error:
             return str(error)
 
-    def _ask(self, plan: Plan, ask: Callable[[], _Result], *, may_wait: bool = True) -> _Result:
+    def _ask(self, plan: Plan, ask: Callable[[], _Result], *, is_urgent: bool = False) -> _Result:
         mesh, rollout = _name_mesh(plan), plan.name
         spent = self._spent.get(mesh, 0.0)
         if spent < SLOW:
             self._begun.add(rollout)
         # Who was asked before it showed how slow it is goes on: else nobody would ever get through.
-        is_over = spent >= SLOW and (rollout not in self._begun or spent >= _MOST * SLOW)
-        if may_wait and is_over:
+        if spent >= (MOST if is_urgent or rollout in self._begun else SLOW):
             raise RouteError(f"{mesh} is too slow for all its rollouts", unread=True)
         begun = self.timer()
         try:
@@ -171,6 +181,8 @@ class GuardedRouter:
 
 
 def _name_mesh(plan: Plan) -> str:
-    """Name the server that answers for a plan's route."""
-    envoy = plan.spec.route.envoy
-    return f"Envoy at {envoy.admin}" if envoy is not None else "the API server"
+    """Name what answers for a plan's route: what checks Istio's objects may hang by itself."""
+    route = plan.spec.route
+    if route.envoy is not None:
+        return f"Envoy at {route.envoy.admin}"
+    return f"the API server ({'Istio' if route.istio is not None else 'Gateway API'})"

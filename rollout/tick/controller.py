@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from rollout.decide.record.facts import Calibrated, Fact, of_rollout
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.state.rollout import RolloutState
-from rollout.errors import FactError, InputError, JournalMovedError
+from rollout.errors import FactError, InputError, JournalMovedError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Answer, Entry, HistorySource, Ports, RouteStatus
@@ -32,6 +32,7 @@ from rollout.tick.times.lived_time import LivedTime
 
 _Result = TypeVar("_Result")
 
+_OVERTAKEN = 3  # times that a write is judged anew because somebody else was quicker
 _CONFIRM_WITHIN = 1.0  # seconds per tick to wait until the mesh shows the new splits
 
 
@@ -250,11 +251,15 @@ class Controller:
         all rollouts. Those that go back to stable come before all others.
         """
         pending = self.fleet.unconfirmed.due(now)
-        pending.sort(key=lambda rollout: not self.states[rollout].is_going_back)
+        pending.sort(key=self._find_turn)
         problems = {r: self._run(r, self._write, r) for r in pending}
         until = self.ports.clock.monotonic() + _CONFIRM_WITHIN
         for rollout, problem in problems.items():
             self._run(rollout, self._confirm, rollout, problem, until)
+
+    def _find_turn(self, rollout: str) -> tuple[bool, float]:
+        state = self.states[rollout]
+        return not state.is_going_back, self._router.find_last_try(state.plan)
 
     def _write(self, rollout: str) -> deliver.Problem | None:
         """Write one rollout's change, after what its route shows that is not ours is recorded."""
@@ -264,7 +269,12 @@ class Controller:
             self._append([build_lacking(rollout, state, status, now)])
             return self.states[rollout]
 
-        return deliver.apply(self._router, rollout, self.states[rollout], note)
+        problem: deliver.Problem | None = None
+        for _ in range(_OVERTAKEN):
+            problem = deliver.apply(self._router, rollout, self.states[rollout], note)
+            if not (isinstance(problem, RouteError) and problem.overtaken):
+                break
+        return problem
 
     def _confirm(self, rollout: str, problem: deliver.Problem | None, until: float) -> None:
         """Read one rollout's change back, and record what the mesh shows."""

@@ -411,6 +411,22 @@ def test_a_conflict_is_read_again_and_a_storm_of_them_ends(mesh, objects):
     assert mesh.weights() == [80, 20]
 
 
+def test_weights_that_somebody_moves_between_reading_and_patching_are_judged_first(mesh, objects):
+    mesh.create(virtual_service(two_subsets()))
+    plan = istio(mesh.namespace)
+
+    def another_controller(patch):
+        ClusterRouter(objects).write(plan, Split(50), "demo-2/15")
+        return patch()
+
+    with pytest.raises(RouteError, match="changed by somebody else meanwhile") as caught:
+        ClusterRouter(Meddled(objects, 1, another_controller)).write(plan, Split(20), "m")
+    assert caught.value.overtaken
+    assert mesh.weights() == [50, 50]
+    ClusterRouter(Meddled(objects, 1, another_controller)).write(plan, Split(0), "m")
+    assert mesh.weights() == [100, 0], "a rollback waits for nobody"
+
+
 def test_an_edit_between_reading_and_patching_is_never_lost(mesh, objects):
     mesh.create(virtual_service(two_subsets()))
 
@@ -458,7 +474,10 @@ def test_an_object_of_the_same_name_is_not_patched_for_its_predecessor(mesh, obj
         mesh.create(virtual_service([to("reviews", 1, "v1")], hosts=["new"]))
         return patch()
 
-    ClusterRouter(Meddled(objects, 1, replaced)).write(istio(mesh.namespace), Split(20), "m")
+    meddled = ClusterRouter(Meddled(objects, 1, replaced))
+    with pytest.raises(RouteError, match="changed by somebody else meanwhile"):
+        meddled.write(istio(mesh.namespace), Split(20), "m")
+    meddled.write(istio(mesh.namespace), Split(20), "m")
     assert mesh.get()["spec"]["hosts"] == ["new"]
     assert mesh.weights() == [80, 20]
 

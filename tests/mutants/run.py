@@ -3,7 +3,8 @@
     python tests/mutants/run.py [NAME...]
 
 Each patch is applied to a copy of the packages, whose own `surefoot simulate` then plays stories
-from seed 1 on until one breaks a promise. The exit code is 1 if a bug is not found.
+from seed 1 on until one breaks a promise. The exit code is 1 if a bug is not found, 2 for a name
+that none has.
 """
 
 from __future__ import annotations
@@ -57,6 +58,9 @@ def find(folder: Path, stories: int = STORIES) -> tuple[int, dict[str, Any]] | N
 
 def main(wanted: list[str]) -> int:
     """Run the bugs of these names, or all; print a line for each."""
+    if unknown := [name for name in wanted if name not in names()]:
+        print(f"no bug is called {', '.join(unknown)}: there are {', '.join(names())}")
+        return 2
     missed = 0
     for name in wanted or names():
         with tempfile.TemporaryDirectory() as folder:

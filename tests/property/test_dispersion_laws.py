@@ -1,5 +1,6 @@
 """Laws of the tests that hold under dispersion."""
 
+import functools
 import itertools
 import math
 from dataclasses import replace
@@ -64,17 +65,73 @@ def test_a_shapes_capital_is_finite_for_any_counts(dispersion, looks):
     assert not math.isnan(capital.logs.safe)
 
 
-@given(st.sampled_from([1.0, 1.25, 2.0]), dispersions, st.lists(rates, min_size=1, max_size=4),
-       st.data(), counts)  # fmt: skip
+ratios = st.sampled_from([1.0, 1.25, 2.0])
+traffic = st.integers(1, HUGE)
+
+
+@st.composite
+def at_one_share(draw):
+    """Looks in which the canary has the same share of the requests."""
+    e_c, e_s = draw(traffic), draw(traffic)
+    sizes = draw(st.lists(st.integers(1, 1000), min_size=1, max_size=4))
+    bad = [(draw(counts), draw(counts)) for _ in sizes]
+    return [
+        Counts((k * e_c, min(x, k * e_c)), (k * e_s, min(y, k * e_s)))
+        for k, (x, y) in zip(sizes, bad, strict=True)
+    ]
+
+
+def with_more(looks, index, more):
+    """Return the looks with more bad units of the canary in one of them."""
+    e, x = looks[index].canary
+    return [*looks[:index], Counts((e, x + more), looks[index].stable), *looks[index + 1 :]]
+
+
+@given(ratios, dispersions, at_one_share(), st.data(), counts)
 def test_more_bad_units_never_lower_harm_nor_raise_safety(ratio, dispersion, looks, data, more):
     rule, index = RateMargin(ratio, 0.0, dispersion), data.draw(st.integers(0, len(looks) - 1))
-    e, x = looks[index].canary
-    worse = [*looks]
-    worse[index] = Counts((e, x + more), looks[index].stable)
-    first, second = (folded(rule, many) for many in (looks, worse))
+    first, second = (folded(rule, many) for many in (looks, with_more(looks, index, more)))
     slack = 1e-9 * (1 + abs(first.logs.harm))
     assert second.logs.harm >= first.logs.harm - slack
     assert second.logs.safe <= first.logs.safe + slack
+
+
+@given(ratios, dispersions, st.lists(rates, min_size=1, max_size=4), st.data(), counts)
+def test_where_the_share_moves_only_share_bets_may_fall_and_never_to_a_loss(
+    ratio, dispersion, looks, data, more
+):
+    """A block of share bets has one stake, which is set by its bad units wherever they came.
+
+    So a bad unit that came while the canary had nearly all requests, and tells next to nothing,
+    lowers what is staked on those of before.
+    """
+    index, noise = data.draw(st.integers(0, len(looks) - 1)), tempering.noise(dispersion)
+    noise = noise._replace(block=np.asarray(float(len(looks))))
+    first, second = (
+        functools.reduce(
+            lambda state, look: robust_test.update(
+                state,
+                noise,
+                robust_test.ArmCounts(
+                    look.canary[0], look.stable[0], look.canary[1], look.stable[1]
+                ),
+                ratio=ratio,
+            ),
+            many,
+            robust_test.start(),
+        )
+        for many in (looks, with_more(looks, index, more))
+    )
+    *others, bets = robust_test.members(first, noise)
+    *others_then, bets_then = robust_test.members(second, noise)
+    slack = 1e-9 * (1 + np.abs(others))
+    assert (np.array(others_then) >= np.array(others) - slack).all()
+    assert bets < 0 or bets_then >= -1e-9
+    rule = RateMargin(ratio, 0.0, dispersion)
+    safe, safe_then = (
+        folded(rule, many).logs.safe for many in (looks, with_more(looks, index, more))
+    )
+    assert safe_then <= safe + 1e-9 * (1 + abs(safe))
 
 
 @settings(deadline=None, max_examples=40)

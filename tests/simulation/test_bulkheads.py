@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -13,7 +13,7 @@ from rollout.errors import RouteError, StaleError
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Answer, NoHooks, Ports
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
-from rollout.tick.bulkheads import SLOW
+from rollout.tick.bulkheads import MOST, SLOW
 from rollout.tick.controller import Controller
 from tests.support.worlds import GOOD, plan
 
@@ -188,6 +188,58 @@ def test_a_rollback_is_written_although_its_mesh_is_slow():
         clock.sleep(5)
     assert controller.states[SICK.id].phase == "rolled back"
     assert router.read(SICK, 100).split == Split(0)
+
+
+@dataclass
+class HungRouter(MemoryRouter):
+    """One mesh that takes 5 s of each write and says nothing; `tried` are its plans, in order."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    hangs: bool = False
+    tried: list[str] = field(default_factory=list)
+
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
+        if self.hangs and plan.name != "well":
+            self.tried.append(plan.name)
+            self.clock.sleep(5.0)
+            raise RouteError("nothing within 5 s")
+        super().write(plan, split, write_id, before, is_last=is_last)
+
+
+def test_a_mesh_that_hangs_at_every_write_holds_up_no_other_one_and_all_get_their_turn():
+    router = HungRouter()
+    hung = {"envoy": {"file": "rds.json", "admin": "http://127.0.0.1:2"}}
+    sick = [plan(f"sick-{n}", service=f"sick-{n}", route=hung) for n in range(12)]
+    services = {
+        p.name: SimulatedService(router, {"v1": GOOD, "v2": GOOD}, seed=1) for p in [*sick, WELL]
+    }
+
+    class ManyServices:
+        def observe(self, asks, now):
+            return {a.rollout: services[a.plan.name].observe([a], now)[a.rollout] for a in asks}
+
+    controller = Controller(Ports(ManyServices(), router, MemoryJournal(), router.clock), "test")
+    controller.start([*sick, WELL])
+    while not all(controller.states[p.id].first_write for p in [*sick, WELL]):
+        controller.tick()
+        router.clock.sleep(0.5)
+    router.hangs = True
+    for p in sick:
+        controller.note(HumanSaid(rollout=p.id, at=router.clock.now(), command="abort", actor="me"))
+    services["well"].behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.9)}
+    longest, since = 0.0, router.clock.monotonic()
+    while controller.states[WELL.id].phase != "rolled back":
+        begun = router.clock.monotonic()
+        controller.tick()
+        longest = max(longest, router.clock.monotonic() - begun)
+        router.clock.sleep(0.5)
+    assert longest <= MOST + 5.0 + 2.0
+    assert router.clock.monotonic() - since <= 45.0
+    while len({*router.tried}) < len(sick):
+        controller.tick()
+        router.clock.sleep(0.5)
+    assert router.clock.monotonic() - since <= 120.0
+    assert len(router.tried) == len(sick), "nobody is tried twice before all others"
 
 
 def test_an_unexpected_error_of_a_mesh_is_recorded_in_words():

@@ -9,8 +9,11 @@ import pytest
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HookAnswered, HookCalled, HumanSaid
 from rollout.decide.record.split import Split
+from rollout.decide.state.hooks import next_call
+from rollout.decide.state.rollout import HookAttempt
 from rollout.decide.step import step
 from rollout.ports import HookCall, HookReply
+from rollout.tick.hooks import HookRunner
 from tests.support.reaper import Killed, Mortal, Reaper
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
@@ -262,3 +265,29 @@ def test_hooks_of_an_end_whose_mesh_could_not_be_reached_need_the_plan_s_word():
     tick(rollout, 20)
     assert rollout.state.phase == "rolled back"
     assert listener.keys == ["always/1"]
+
+
+def test_a_server_that_hangs_holds_up_no_other_one_s_hooks():
+    waits, _ = lab(WARM, listener=Listener(mute=True))
+    state = waits.run_until(lambda state: bool(state.calls))
+    assert next_call(state) is not None
+
+    def of_server(server):
+        warm = [{**WARM, "url": f"http://{server}/x"}]
+        return replace(state, plan=plan(hooks=warm), calls={})
+
+    listener = Listener(mute=True)
+    runner = HookRunner(listener)
+
+    def is_called(rollout, state):
+        intent = runner.intent(rollout, state, 0.0)
+        if intent is not None:
+            runner.begin(rollout, replace(state, calls={"warm": HookAttempt(1, calling=True)}))
+        return intent is not None
+
+    hung = [is_called(f"hung-{number}", of_server("hangs.example")) for number in range(40)]
+    assert 0 < sum(hung) < 40
+    assert is_called("well-1", of_server("well.example"))
+    listener.waiting = [HookReply(call.key, "no answer in time") for call in listener.heard[:1]]
+    runner.answers({f"hung-{number}": state for number in range(40)}, 0.0)
+    assert is_called("hung-41", of_server("hangs.example")), "its own go on with room"

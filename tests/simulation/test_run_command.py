@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -68,6 +71,31 @@ def test_a_failing_canary_is_rolled_back_although_its_plan_is_gone(crashed, tmp_
     assert crashed.router.read(crashed.plan, 100).split == Split(0)
 
 
+@pytest.mark.parametrize("kind", ["folder", "unreadable", "pipe", "loop"])
+def test_nor_does_it_wait_for_a_plan_that_is_no_file_or_may_not_be_read(
+    crashed, tmp_path, monkeypatch, kind
+):
+    crashed.world.behaviours = {"v1": GOOD, "v2": DEAD}
+    path = tmp_path / "plan0.yaml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to(path)
+    else:
+        path.write_text("")
+        monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may read all
+        monkeypatch.setattr("rollout.plan.reading.files.read_input", refuse)
+    done = run(tmp_path, None)
+    assert done.exit_code == 2, done.output
+    assert f"{crashed.plan.id}: rolled back" in done.output
+
+
+def refuse(*_):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def test_an_abort_is_carried_out_and_then_the_edited_plan_begins(crashed, tmp_path):
     abort = HumanSaid(rollout=crashed.plan.id, at=crashed.clock.now(), command="abort", actor="me")
     record(tmp_path / "journal.db", abort)
@@ -101,6 +129,13 @@ def test_two_plans_of_one_service_start_nothing(tmp_path):
     assert done.exit_code == 2
     assert "nothing was started" in done.output
     assert open_for_reading(tmp_path / "journal.db").read() == []
+
+
+def test_a_plan_that_is_named_twice_is_one_rollout(crashed, tmp_path):
+    done = run(tmp_path, crashed.plan, crashed.plan)
+    assert done.exit_code == 0, done.output
+    assert "; 1 rollout; " in done.output
+    assert done.output.count(f"{crashed.plan.id}: promoted") == 1
 
 
 def test_a_plan_that_cannot_begin_lets_none_of_the_others_begin():

@@ -1,7 +1,8 @@
 """Words of a mesh, a hook, a Prometheus or a person steer nobody's terminal, in any output.
 
 They reach a rollout raw at every door, and its outputs are walked: commands on a terminal and as
-JSON, the drawn screen, the metrics page, a resource's status and Events, and hooks' bodies.
+JSON, the drawn screen, the web page and its API, the metrics page, a resource's status and Events,
+and hooks' bodies.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rollout.operate.reconciler import Reconciler
 from rollout.ports import Answer, HookCall, HookReply, Ports
 from rollout.simulate import MemoryRouter
 from rollout.tick.controller import Controller
+from tests.support.api_answers import api_answers
 from tests.support.plans import Operated
 
 FORGED = "entry 7 promoted"
@@ -173,7 +175,18 @@ COMMANDS = [
     ["watch", "--once"],
     ["why", "DECISION"],
     ["why", "DECISION", "--json"],
+    ["verdict", "demo"],
+    ["verdict", "demo", "--json"],
+    ["verdict", "demo", "--for", "promotion"],
+    ["wait", "demo"],
+    ["wait", "demo", "--json"],
+    ["diff", "demo", "demo"],
+    ["verify"],
+    ["report", "demo", "--json"],
+    ["abort", "demo"],
+    ["resume", "demo"],
 ]
+ANSWERING = {"verdict", "wait", "abort", "resume"}  # by their exit codes too
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +205,35 @@ def test_no_command_shows_what_steers(world, journal, words):
     for number in map(str, numbers):
         command = [number if word == "DECISION" else word for word in words]
         output = CliRunner().invoke(surefoot, [*command, "--journal", str(journal)])
-        assert output.exit_code == 0, output.output
+        assert output.exit_code == 0 or words[0] in ANSWERING, output.output
+        assert output.output
         assert find_steering(output.output) == []
         if "--json" in words:
             rows = output.output.splitlines() if words[0] == "log" else [output.output]
             texts = [text for row in rows for text in walk_texts(json.loads(row))]
             assert [text for text in texts if find_steering(text)] == []
+
+
+def test_no_report_has_it(journal, tmp_path):
+    words = ["report", "demo", "--to", str(tmp_path / "report.html"), "--journal", str(journal)]
+    output = CliRunner().invoke(surefoot, words)
+    assert output.exit_code == 0, output.output
+    text = (tmp_path / "report.html").read_text()
+    assert FORGED in text, "the words are told"
+    assert find_steering(text) == []
+
+
+def test_no_page_and_no_answer_of_the_api_has_it(journal, tmp_path):
+    output = CliRunner().invoke(surefoot, ["site", str(tmp_path), "--journal", str(journal)])
+    assert output.exit_code == 0, output.output
+    pages = [file.read_text() for file in tmp_path.glob("*.html")]
+    assert any(FORGED in text for text in pages), "the words are told"
+    assert [steering for text in pages for steering in find_steering(text)] == []
+    with closing(open_journal(journal)) as opened:
+        answers = [json.loads(text) for _, text in api_answers(opened, "demo")]
+    texts = [text for answer in answers for text in walk_texts(answer)]
+    assert any(FORGED in text for text in texts)
+    assert [text for text in texts if find_steering(text)] == []
 
 
 def test_no_drawn_screen_has_it(world, journal, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,6 @@ def verify(
 ) -> None:
     """Check that no entry was altered, that every checkpoint holds, and each decision again."""
     from rollout.cli.inspect import sealed
-    from rollout.journal.hash_chain import parse
 
     key = None if verifier is None else read(verifier)
     signed = None if checkpoints is None else read_checkpoints(checkpoints)
@@ -141,7 +141,8 @@ def verify(
     if signed is not None and key is not None:
         _verify_checkpoints(rows, signed, key)
     if not no_replay:
-        _replay([parse(row) for row in rows])
+        # Read once more, since this compares the columns that repeat the texts as well.
+        _replay(read_entries(journal))
 
 
 def read_rows(journal: JournalLocation | None) -> Sequence[Row]:
@@ -149,11 +150,17 @@ def read_rows(journal: JournalLocation | None) -> Sequence[Row]:
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
 
-    opened = open_for_reading(journal or default_path())
-    try:
+    with closing(open_for_reading(journal or default_path())) as opened:
         return opened.rows()
-    finally:
-        opened.close()
+
+
+def read_entries(journal: JournalLocation | None) -> Sequence[Entry]:
+    """Return the entries of the same. Raises InputError and JournalError."""
+    from rollout.journal.location import default_path
+    from rollout.journal.open import open_for_reading
+
+    with closing(open_for_reading(journal or default_path())) as opened:
+        return opened.read()
 
 
 def read_leaves(rows: Sequence[Row]) -> Sequence[bytes]:

@@ -12,6 +12,6 @@ templates_option = click.option(
     metavar="DIR",
     envvar="SUREFOOT_TEMPLATES",
     show_envvar=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # see `run`
     help="Folder with metric templates of your own, which plans may name (docs/metrics.md).",
 )

@@ -46,7 +46,8 @@ Examples:
 Exit codes: 0 all promoted, 1 one was not, 2 bad input, 3 one has ended and traffic does not follow
 it, 130 interrupted by Ctrl-C.""",
 )
-@click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
+# A plan that cannot be read is refused by us: what is open does not wait for it.
+@click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @journal_option()
 @key_file_option
 @click.option(

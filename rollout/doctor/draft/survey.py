@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rollout.errors import ObserveError
+from rollout.observe.native import number
 from rollout.observe.selectors.promql import format_matchers, format_selector, quoted
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.prometheus import PrometheusServer
@@ -112,7 +113,4 @@ def _ask_if_possible(ask: Callable[[str], Vector], text: str) -> Vector:
 
 
 def _is_number(text: str | None) -> bool:
-    try:
-        return text is not None and not math.isnan(float(text))
-    except ValueError:
-        return False
+    return text is not None and not math.isnan(number(text))

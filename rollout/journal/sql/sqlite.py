@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _TRIES, _PAUSE = 25, 0.02
+_BESIDE = ("-wal", "-shm", "-journal")
 _MESSAGES = {
     "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
     "SQLITE_CORRUPT": "is damaged",
@@ -53,6 +55,7 @@ class SqliteFile:
         if not self.path.is_file():  # a pipe would be waited for without end
             kind = "a folder" if self.path.is_dir() else "no file"
             raise JournalError(f"the journal {self.path} is not a journal ({kind})")
+        _check_beside(self.path)
         self.engine = self._make_reader()
 
     @property
@@ -166,6 +169,21 @@ def _create_file(path: Path) -> None:
         os.close(folder_handle)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be created: {error.strerror}") from error
+
+
+def _check_beside(path: Path) -> None:
+    """Raise JournalError where what SQLite keeps beside the file is a link or no file.
+
+    SQLite would write through the link, and wait for a pipe without end.
+    """
+    for beside in (Path(f"{path}{suffix}") for suffix in _BESIDE):
+        try:
+            mode = beside.lstat().st_mode
+        except OSError:
+            continue  # nothing is there, or it shows when it is used
+        if not stat.S_ISREG(mode):
+            kind = "a link" if stat.S_ISLNK(mode) else "no file"
+            raise JournalError(f"the journal {path} cannot be used: {beside} is {kind}")
 
 
 def _as_journal_error(path: Path, error: sqlite3.Error) -> JournalError:

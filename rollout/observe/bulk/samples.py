@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout.answers.float_text import check_plain
 from rollout.observe.bulk.catalogue import BulkAnswer
 from rollout.observe.bulk.layout import Flags, Positions, Shape
 
@@ -30,7 +31,9 @@ class Samples:
     def read(self, index: Positions) -> Floats:
         """Return the values of these samples. Raises ValueError for what is no number."""
         texts = self.texts
-        values = np.array([float(texts[i]) for i in index.ravel().tolist()])
+        chosen = [texts[i] for i in index.ravel().tolist()]
+        check_plain("".join(chosen))
+        values = np.array([float(text) for text in chosen])
         return values.reshape(index.shape)
 
     def count_newer(self, than: Floats) -> Positions:

@@ -71,6 +71,11 @@ class Hook(Model):
         return value
 
     @property
+    def server(self) -> str:
+        """Host and port that answer for its address."""
+        return re.split("[/?#]", self.url, maxsplit=3)[2]
+
+    @property
     def gates(self) -> bool:
         """Whether a failure of this hook stops the first step."""
         return self.when == "before" and self.on_failure != "continue"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from rollout.answers.input_file import read_input
 from rollout.answers.json_text import parse_json
 from rollout.errors import RouteError
 from rollout.route.envoy.walk import ROUTES
@@ -63,20 +63,34 @@ def settle_routes(document: object, file: Path) -> Json:
 def set_aside(file: Path) -> str:
     """Keep what a file holds beside it, and return the name; empty where there is no file.
 
-    What is there already is not kept twice. Raises RouteError.
+    What is there already is not kept twice. What cannot be copied is moved: a folder, a pipe, a
+    device without an end. Raises RouteError.
     """
     try:
         if not file.exists():
             return ""
+        content = _read_bytes(file)
         for number in range(1, _MOST_ASIDE + 1):
             aside = file.with_name(f"{file.name}.unusable" + (f"-{number}" if number > 1 else ""))
-            if not aside.exists():
-                shutil.copy2(file, aside)
-            if filecmp.cmp(file, aside, shallow=False):
+            if content is None and not os.path.lexists(aside):
+                file.rename(aside)
+                return aside.name
+            if content is not None and _keep(aside, content, file.stat().st_mode):
                 return aside.name
     except OSError as error:
         raise RouteError(f"cannot keep file {file}: {error.strerror}", unread=True) from None
     raise RouteError(f"cannot keep file {file}: {_MOST_ASIDE} of them are there", unread=True)
+
+
+def _keep(aside: Path, content: bytes, mode: int) -> bool:
+    """Write a new file, unless it is there; return whether it holds the content. Raises OSError."""
+    try:
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode & 0o777)
+    except FileExistsError:  # or a link, which is never written through
+        return not aside.is_symlink() and _read_bytes(aside) == content
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+    return True
 
 
 def _read(file: Path) -> str:
@@ -88,9 +102,20 @@ def _read(file: Path) -> str:
         file.stat()  # raises for one that does not exist
         raise ValueError("it is no file")
     largest = _LARGEST_YAML if _is_yaml(file) else _LARGEST
-    if file.stat().st_size > largest:
+    if file.stat().st_size > largest or len(content := read_input(file, largest)) > largest:
         raise ValueError(f"it has more than {largest // 2**20} MB")
-    return file.read_text(encoding="utf-8")
+    return content.decode()
+
+
+def _read_bytes(file: Path) -> bytes | None:
+    """Return what a file holds; None for what is no file of a usual size. Raises OSError."""
+    if not file.is_file() or file.stat().st_size > _LARGEST:
+        return None
+    try:
+        content = read_input(file, _LARGEST)
+    except BlockingIOError:
+        return None
+    return content if len(content) <= _LARGEST else None
 
 
 def _serialize(file: Path, manifest: Json) -> str:

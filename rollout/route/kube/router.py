@@ -87,6 +87,9 @@ class ClusterRouter:
     ) -> None:
         """Patch the object at the version just read; after a conflict, read it and try again.
 
+        What gives the canary weight is not tried again upon other weights or another mark than were
+        read first: the caller judges whose they are.
+
         An end that has nothing to change makes a new version all the same: it notes its write id
         and takes it away. A patch of a replica that lost its lease may be on its way, and it fails
         where the version that it names is no more. A note that could not be taken away is an error:
@@ -111,8 +114,14 @@ class ClusterRouter:
         """Patch the object with what `build` makes of it; return whether there was anything."""
         target = target_of(plan)
         unclear: RouteError | None = None
-        for _ in range(_ATTEMPTS):
+        first: tuple[Split, str] | None = None
+        for attempt in range(_ATTEMPTS):
             live = self._get(plan, target.kind, target.name)
+            weights = _find_weights(live, plan, split)
+            first = first if attempt else weights
+            if split.canary and weights != first and unclear is None:
+                where = spelt(target.kind, plan, target.name)
+                raise RouteError(f"{where} was changed by somebody else meanwhile", overtaken=True)
             body = build(live)
             if not body:
                 return unclear is not None
@@ -197,6 +206,14 @@ def _build_patch(
         return patch.patch(live, plan, split, write_id, before, is_last=is_last)
     except RouteError as error:
         raise RouteError(str(error), refused=True) from None
+
+
+def _find_weights(live: Json, plan: Plan, split: Split) -> tuple[Split, str] | None:
+    """Return the split that an object shows, and whose mark is on it; None for no split."""
+    try:
+        return split_of(live, plan, split.total), read_write_id(live, plan.spec.service)
+    except RouteError:
+        return None
 
 
 def _has_split(patched: Json, plan: Plan, split: Split) -> bool:

@@ -108,6 +108,12 @@ class Chronicle:
         """Return whether an event of the story has one of these words in its name."""
         return any(word in name for name in self.names for word in words)
 
+    @property
+    def frozen_in_looks(self) -> float:
+        """The seconds by which decisions may be recorded later than the look that they are of."""
+        freezes = {"freeze-query", "freeze-append"}
+        return sum(event.value for event in self.story.events if event.name in freezes)
+
     def trace(self, disk: SimulatedDisk, rollout: str) -> RolloutTrace | None:
         """Return the trace of a rollout of one journal."""
         return self.traces.get((self.world.disks.index(disk), rollout))

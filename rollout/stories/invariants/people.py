@@ -106,6 +106,7 @@ class PeopleAreHeard(Invariant):
     def __init__(self, chronicle: Chronicle) -> None:
         super().__init__(chronicle)
         self._asked: tuple[float, HumanSaid] | None = None
+        self._asked_in: SimulatedDisk | None = None  # the journal that has the command
 
     def on_entries(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
         super().on_entries(disk, entries)
@@ -114,7 +115,7 @@ class PeopleAreHeard(Invariant):
             is_open = trace is not None and not trace.has_ended and not trace.is_rolled_back
             is_order = isinstance(fact, HumanSaid) and fact.command in _ORDERS
             if isinstance(fact, HumanSaid) and is_order and is_open:
-                self._asked = self.world.now, fact
+                self._asked, self._asked_in = (self.world.now, fact), disk
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         code, _ = split_reason(fact.reasons[0])
@@ -122,6 +123,8 @@ class PeopleAreHeard(Invariant):
         if fact.action in _CLIMBING and is_kept and code != "human":
             self.break_(f"{fact.action} in a pause")
         if self._asked is None or self._asked[1].rollout != trace.rollout:
+            return
+        if self._asked_in is not trace.disk:  # another journal has a rollout of the same id
             return
         command, self._asked = self._asked[1].command, None
         if command == "abort" and fact.action != "roll back" and not trace.is_rolled_back:

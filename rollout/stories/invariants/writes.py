@@ -164,7 +164,9 @@ class RecordedFirst(Invariant):
         if after > before + _EQUAL and fact.action not in RAISING and not is_reverted:
             self.break_(f"a {fact.action} raised the canary from {before:.0%} to {after:.0%}")
         if after < before - _EQUAL and fact.action not in LOWERING and not is_mirrored:
+            # Another journal's promotion leaves no mark, so that it is as a hand's edit.
             is_touched = "weights" in self.world.touched or self.world.was_restored
+            is_touched = is_touched or len(self.world.disks) > 1
             if not (is_reverted and is_touched):
                 self.break_(f"a {fact.action} lowered the canary from {before:.0%} to {after:.0%}")
 

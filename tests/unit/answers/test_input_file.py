@@ -1,5 +1,6 @@
 """A file that somebody names is read within bounds, and a pipe as far as somebody writes to it."""
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -61,3 +62,9 @@ def test_a_device_without_an_end_is_cut_off():
 def test_a_folder_is_an_error(tmp_path):
     with pytest.raises(IsADirectoryError):
         read_input(Path(tmp_path), 100)
+
+
+@pytest.mark.skipif(not os.access("/proc/kmsg", os.R_OK), reason="only root may read it")
+def test_a_file_that_waits_for_its_next_line_is_not_waited_for():
+    with contextlib.suppress(OSError):  # nothing is there, or it is not ours to read
+        read_input("/proc/kmsg", 10_000_000)

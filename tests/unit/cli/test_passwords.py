@@ -21,6 +21,7 @@ from rollout.journal.sql.store import open_journal
 from rollout.page.pages import PageSet
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links
+from tests.support.api_answers import api_answers
 from tests.support.commands import Inputs, arguments, commands, keep_apart
 from tests.support.worlds import Lab, document_of, plan, recorded_plan
 
@@ -132,6 +133,13 @@ def test_the_links_of_a_decision_hide_it(facts, journal):
 def test_status_hides_it(journal):
     assert MASKED in call("status", "--json", "--journal", journal)
     assert "eve:***@" in call("status", "demo", "--journal", journal)
+
+
+def test_no_answer_of_the_api_shows_it(journal):
+    with closing(open_journal(journal)) as opened:
+        answers = dict(api_answers(opened, "demo"))
+    assert [path for path, text in answers.items() if SECRET in text] == []
+    assert any("eve:***@" in text for text in answers.values())
 
 
 def test_no_page_shows_it_and_its_rows_are_not_handed_out(journal, tmp_path):

@@ -191,6 +191,15 @@ def test_units_without_the_label_are_counted_by_themselves(monkeypatch, has_cata
     assert counts == Counts((2, 0), (300, 100), (), 2, 100)
 
 
+def test_what_only_python_takes_for_a_number_is_none_in_a_large_answer_too(monkeypatch):
+    monkeypatch.setattr("rollout.observe.parse.MANY", 1)
+    guardrail = {**ONE, "labels": {"version": "v"}}
+    (query,) = queries([ask(guardrails=[guardrail])], NOW)
+    rows = [row("http_total", 1, "1_000", v=v, pod=v, status="200") for v in ("v1", "v2")]
+    (samples,) = parse(query, rows, catalogue=Catalogue(query.source))
+    assert "not a finite number" in samples.problem
+
+
 def test_a_sum_is_counted_in_steps_beside_what_it_is_divided_by():
     ratio = {
         "sum": {"series": "spend_total"},

@@ -126,6 +126,13 @@ def test_pods_codes_and_versions():
     assert past.counts.sum(axis=0).tolist() == [[2 * TICKS + 1, 1], [TICKS, 0]]
 
 
+@pytest.mark.parametrize("at", [START - 900.0, END + 900.0, 1e300, -1e300])
+def test_samples_outside_what_was_asked_for_count_nothing(at):
+    steady = item("a", range(TICKS + 1))
+    odd = {**steady, "values": sorted([*steady["values"], [at, "7000"]])}
+    assert read([odd])[0].counts.sum() == read([steady])[0].counts.sum() == TICKS
+
+
 def test_what_is_there_before_prometheus_knew_it_is_not_new():
     past, _ = read([item("a", [9] * TICKS, first=1), item("a", [40] * 470, code="503", first=4)])
     assert past.counts.sum() == 0

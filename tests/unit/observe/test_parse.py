@@ -156,6 +156,8 @@ def test_a_vanished_series_is_left_out_once_it_is_known(read):
         ("-3", "negative"),
         ("2.5", "no counter"),
         ("ten", "not a finite number"),
+        ("1_000", "not a finite number"),
+        ("\u0661\u0662", "not a finite number"),
     ],
 )
 def test_a_newest_sample_that_is_no_count_is_a_problem(read, value, words):

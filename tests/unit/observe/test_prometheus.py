@@ -237,6 +237,14 @@ def test_a_silent_server_is_waited_for_once_in_a_look(fake, observe):
     assert len(fake.asked) == 1
 
 
+def test_a_silent_server_is_waited_for_once_when_the_past_is_read(fake):
+    fake.delay = 0.5
+    asking = replace(ask(guardrails=[ERRORS], url=f"http://{fake.host}"), finds_pods=True)
+    past = PrometheusObserver(timeout=0.2).history(asking, NOW)
+    assert "nothing within 0.2 s" in past.problems["errors"]
+    assert len(fake.asked) == 1
+
+
 def test_the_next_look_tries_again(fake, observe):
     fake.delay = 0.5
     observe()

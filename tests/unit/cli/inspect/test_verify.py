@@ -3,15 +3,19 @@
 import json
 import random
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.decide.record.facts import HumanSaid
 from rollout.journal.hash_chain import GENESIS, digest
+from rollout.journal.sql.store import open_journal
 
 ROOT = Path(__file__).parents[4]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
@@ -179,3 +183,18 @@ def test_a_file_that_is_no_text_is_named_before_the_journal_is_read(signed, tmp_
     done = verify(signed, tmp_path / "missing.jsonl", option, str(tmp_path / "bytes"))
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr == f"surefoot: {tmp_path / 'bytes'}: not a text file in UTF-8\n"
+
+
+def test_columns_that_differ_from_their_entry_are_told_as_by_every_other_command(tmp_path):
+    path = tmp_path / "journal.db"
+    with closing(open_journal(path)) as journal:
+        fact = HumanSaid(rollout="r-1", at=1.5, command="pause", actor="ops")
+        journal.append([fact], after=0)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TRIGGER entries_no_UPDATE")
+        database.execute("UPDATE entries SET rollout = 'r-2'")
+        database.commit()
+    for command in ("verify", "log"):
+        done = call(command, "--journal", path)
+        assert done.exit_code == 1, done.output
+        assert "entry 1 was altered: its columns differ from its text" in done.stderr

@@ -1,5 +1,6 @@
 """The journal on SQLite: files, tampering, faults of the disk, other writers."""
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -249,3 +250,24 @@ def test_another_writers_transaction_is_waited_for_then_said(journal, path):
         assert list(journal.read()) == []  # readers are not in its way
         other.execute("ROLLBACK")
     assert len(journal.append([build_fact()], after=0)) == 1
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_what_is_no_file_beside_the_journal_is_refused(tmp_path, suffix, kind):
+    """SQLite writes through a link there, and waits for a pipe without end."""
+    path, victim = tmp_path / "journal.db", tmp_path / "victim"
+    victim.write_text("theirs")
+    open_journal(path).close()
+    beside = tmp_path / f"journal.db{suffix}"
+    if kind == "pipe":
+        os.mkfifo(beside)
+    elif kind == "folder":
+        beside.mkdir()
+    else:
+        beside.symlink_to(victim if kind == "link" else tmp_path / "nowhere")
+    for make in (open_journal, open_for_reading, open_for_commands):
+        with pytest.raises(JournalError, match=f"{suffix} is (a link|no file)"):
+            make(path)
+    assert victim.read_text() == "theirs"
+    assert not (tmp_path / "nowhere").exists()
