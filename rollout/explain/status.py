@@ -13,12 +13,13 @@ from analysis.verdict.readout import Readout
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.rules.authority import act_as_full
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.decide.text.following import describe_following
-from rollout.decide.text.sentence import sentence
+from rollout.decide.text.sentence import explain
 from rollout.explain.next_action import next_action
 from rollout.ports import Entry
 from rollout.redact import redact_values
@@ -100,6 +101,8 @@ class Report(RolloutStanding):
     lived: float = 0.0  # seconds from the start to the newest entry in which somebody looked
     elapsed: float = 0.0  # the same by the wall clock
     release: Mapping[str, str] | None = None  # its digest, and what it is of; None if not declared
+    authority: str = "full"
+    would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -150,6 +153,8 @@ def report(
         traffic=_describe_last_write(state),
         lived=round(state.lived, 3),
         release=state.plan.spec.release.described if state.plan.spec.release else None,
+        authority=state.authority,
+        would=find_wish(state),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
@@ -177,6 +182,12 @@ def find_standing(rollout: str, state: RolloutState) -> RolloutStanding:
         shown=format_split(state.live),
         confirmed=not state.delivery.is_open,
     )
+
+
+def find_wish(state: RolloutState) -> str:
+    """Return the action that full authority would take now; empty where nothing else is done."""
+    last = state.last
+    return last.would.action if last and last.would and not state.is_terminal else ""
 
 
 def _describe_route(state: RolloutState) -> LiveRoute | None:
@@ -214,7 +225,7 @@ def _describe_now(state: RolloutState, rollout_view: View) -> str:
     is_now = len(names) == len(last.reasons) and rollout_view.blind.keys() >= set(names)
     if state.is_terminal or last.action != "hold" or not is_now:
         return last.sentence
-    return sentence(state, last.action, last.split, last.reasons, rollout_view)
+    return explain(act_as_full(state), last, rollout_view)
 
 
 def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:

@@ -18,6 +18,7 @@ from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import FactError, JournalError, ReplayError, RouteError
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.terms import FULL, Authority, may_write
 from rollout.ports import Answer, Ask, Observer, Router, RouteStatus
 from rollout.redact import redact, redact_values
 
@@ -100,10 +101,15 @@ def blind(plan: Plan, problem: str) -> Answer:
 
 @dataclass
 class GuardedRouter:
-    """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick."""
+    """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick.
+
+    It writes nothing that the installation's `authority` does not allow, whatever was decided: a
+    rollout may have begun under a wider one.
+    """
 
     inner: Router
     timer: Callable[[], float]
+    authority: Authority = FULL
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
 
@@ -122,6 +128,8 @@ class GuardedRouter:
         is_last: bool = False,
     ) -> None:
         """See rollout.ports.Router. A way back to stable is tried however slow the mesh was."""
+        if not may_write(self.authority, is_back=not split.canary):
+            raise RouteError(f"--authority {self.authority} allows no such write", refused=True)
         ask = lambda: self.inner.write(plan, split, write_id, before, is_last=is_last)  # noqa: E731
         self._ask(plan, ask, may_wait=bool(split.canary))
 

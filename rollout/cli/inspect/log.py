@@ -14,7 +14,7 @@ from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import MOMENT, Words
 from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
-from rollout.explain.entry import clean, sentence, what
+from rollout.explain.entry import clean, name_act, sentence, what
 from rollout.explain.log import (
     EntryFilter,
     as_document,
@@ -61,7 +61,7 @@ def _format_line(entry: Entry) -> str:
 
 
 def _choose_colour(fact: Fact) -> str | None:
-    return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
+    return _COLOURS.get(name_act(fact) if isinstance(fact, Decided) else fact.kind)
 
 
 def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:

@@ -63,7 +63,8 @@ def find_ending(rollout: str, state: RolloutState) -> Ending | None:
     """Return how a rollout ended; None while it goes on."""
     if not state.is_terminal:
         return None
-    sentence = state.move.sentence if state.move else ""
+    ended = state.move or state.last  # an observation ends without a move
+    sentence = ended.sentence if ended else ""
     follows = not (state.following is not None and state.following.blocks_next)
     return Ending(rollout, state.phase, _find_cause(state), sentence, follows)
 
@@ -72,7 +73,8 @@ def _find_cause(state: RolloutState) -> Cause:
     """Return what led to the end: the first reason of the last decision about the mesh."""
     from rollout.decide.record.reasons import Reason, first_reason
 
-    reason = first_reason(state.move.reasons) if state.move else None
+    ended = state.move or state.last
+    reason = first_reason(ended.reasons) if ended else None
     match reason:
         case None:
             return "other"

@@ -14,7 +14,7 @@ from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Lived, Observed, Started, of_rollout
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.state.rollout import RolloutState
-from rollout.explain.entry import sentence, what
+from rollout.explain.entry import name_act, sentence, what
 from rollout.explain.status import report
 from rollout.ports import Entry
 
@@ -79,7 +79,7 @@ def log_line(entry: Entry) -> Text:
     """Format one line of the decision log, with colours."""
     fact = entry.fact
     at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
-    kind: str = fact.action if isinstance(fact, Decided) else fact.kind
+    kind: str = name_act(fact) if isinstance(fact, Decided) else fact.kind
     if isinstance(fact, Followed):
         kind = fact.outcome
     line = Text()

@@ -28,6 +28,8 @@ STYLES = {
     "undoing": "red",
     "undone": "bold red",
     "paused": "cyan",
+    "observing": "cyan",
+    "observed": "cyan",
 }
 
 
@@ -45,7 +47,8 @@ def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> R
 
 def rollout_panel(report: Report) -> RenderableType:
     """Draw one rollout: the weight bar, a row per guardrail, and the next action."""
-    phase = Text(report.phase, style=STYLES.get(report.phase, "bold"))
+    wish = f", would {report.would}" if report.would else ""
+    phase = Text(f"{report.phase}{wish}", style=STYLES.get(report.phase, "bold"))
     head = Text.assemble(
         f"{report.service}  {report.stable} -> {report.canary}  ", phase, "   ", weight_bar(report)
     )
