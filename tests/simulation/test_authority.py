@@ -237,3 +237,15 @@ def test_a_route_that_cannot_be_read_gets_a_sentence():
     lab.run(10)
     text = "the route cannot be read (rds.json has no route to v2), so nobody knows"
     assert text in lab.decisions[-1].sentence
+
+
+def test_a_controller_that_starts_again_observes_as_before():
+    lab = observing(canary=BAD)
+    lab.run(10)
+    give(lab, 25)
+    lab.run(30)
+    before = lab.state
+    lab.restart()
+    assert lab.controller.full_state(lab.rollout) == before
+    lab.run(30)
+    assert wishes(lab)[-1] == "roll back"

@@ -55,6 +55,8 @@ def may_weigh(state: RolloutState) -> bool:
     """
     if state.phase != "observing" or state.stepped or not state.split.canary:
         return False
+    if not state.guardrails:  # a fleet folds without evidence, and all again with it
+        return False
     is_learned = state.learned is not None or not state.reads_past
     pods = state.plan.spec.declared_pods
     is_tested = pods is None or not state.unknown or pods.when_unknown == "assume"
