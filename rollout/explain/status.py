@@ -20,6 +20,13 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import explain
+from rollout.explain.forecast import (
+    Forecast,
+    Timer,
+    describe_step,
+    forecast_proof,
+    list_timers,
+)
 from rollout.explain.next_action import next_action
 from rollout.ports import Entry
 from rollout.redact import redact_values
@@ -28,12 +35,18 @@ from rollout.tick.fleet import recorded_stable, service_key
 
 @dataclass(frozen=True)
 class Line:
-    """One guardrail: its verdict and the numbers behind it."""
+    """One guardrail: its verdict and the numbers behind it.
+
+    `forecast` is what its proof still takes, None where that is not known; `blind_since` is in unix
+    seconds.
+    """
 
     name: str
     verdict: str
     reason: str
     readout: Readout
+    forecast: Forecast | None = None
+    blind_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,8 @@ class Report(RolloutStanding):
     elapsed: float = 0.0  # the same by the wall clock
     release: Mapping[str, str] | None = None  # its digest, and what it is of; None if not declared
     authority: str = "full"
+    step: str = ""  # which of the plan's steps it is at
+    timers: tuple[Timer, ...] = ()  # what acts by itself, the soonest first
     would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
@@ -131,7 +146,14 @@ def report(
     rollout_view = judge_now(state, now)
     judgement = rollout_view.judgement
     lines = tuple(
-        Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
+        Line(
+            name,
+            verdict.kind,
+            verdict.reason,
+            judgement.readouts[name],
+            None if state.is_terminal else forecast_proof(rollout_view, name),
+            rollout_view.blind[name].since if name in rollout_view.blind else None,
+        )
         for name, verdict in judgement.verdicts.items()
     )
     rollout_report = Report(
@@ -154,6 +176,8 @@ def report(
         lived=round(state.lived, 3),
         release=state.plan.spec.release.described if state.plan.spec.release else None,
         authority=state.authority,
+        step="" if state.is_terminal else describe_step(state),
+        timers=tuple(list_timers(rollout_view)),
         would=find_wish(state),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
