@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rollout.decide.record.facts import Decided, Fact, Started
+from rollout.journal.hash_chain import START, Row, canonical, digest
 from rollout.journal.jsonl import LinesJournal
 from rollout.journal.sql.store import SqlJournal, open_journal
 from rollout.page.pages import PageSet
@@ -31,25 +32,59 @@ GOING, SERVICES = 20, 100
 RECORDED = Path(__file__).parents[1] / "notebooks" / "data" / "demo.jsonl"
 
 
-def renamed(fact: Fact, copy: int) -> Fact:
-    """Return the same fact of another rollout of another service."""
-    new: dict[str, Any] = {"rollout": f"{fact.rollout}-{copy}"}
-    if isinstance(fact, Started):
-        spec = {**fact.plan["spec"], "service": f"service-{copy % SERVICES}"}
-        new["plan"] = {**fact.plan, "spec": spec}
-    return fact.model_copy(update=new)
+@dataclass(frozen=True)
+class Pattern:
+    """The recorded demo as texts: copies of it are sealed without parsing a fact again."""
+
+    rows: list[Row]
+    rollouts: list[str]
+
+    @classmethod
+    def read(cls) -> Pattern:
+        rows = LinesJournal(RECORDED).rows()
+        return cls(rows, sorted({json.loads(row.text)["rollout"] for row in rows}, key=len))
+
+    def copy(self, number: int, rows: Sequence[Row]) -> Iterator[str]:
+        """Yield the texts of rows as those of other rollouts, of another service."""
+        for row in rows:
+            text = row.text
+            for rollout in self.rollouts:
+                text = text.replace(f'"{rollout}', f'"{rollout}-{number}')
+            if '"kind":"started"' in text:
+                fact = json.loads(text)
+                fact["plan"]["spec"]["service"] = f"service-{number % SERVICES}"
+                text = canonical(fact)
+            yield text
 
 
 def fill(where: Path, decisions: int) -> None:
-    """Write a journal with about so many decisions."""
-    facts = [entry.fact for entry in LinesJournal(RECORDED).read()]
-    copies = max(round(decisions / sum(isinstance(fact, Decided) for fact in facts)), GOING + 1)
-    last = 0
-    with closing(open_journal(where)) as journal:
-        for copy in range(copies):
-            is_going = copy >= copies - GOING
-            chosen = facts[: len(facts) // 3] if is_going else facts
-            last = journal.append([renamed(fact, copy) for fact in chosen], after=last)[-1].seq
+    """Write a journal with about so many decisions: a whole chain, row by row."""
+    pattern = Pattern.read()
+    own = sum('"kind":"decided"' in row.text for row in pattern.rows)
+    copies = max(round(decisions / own), GOING + 1)
+    open_journal(where).close()  # makes the tables
+    with closing(sqlite3.connect(where)) as database:
+        last = START
+        for number in range(copies):
+            is_going = number >= copies - GOING
+            chosen = pattern.rows[: len(pattern.rows) // 3] if is_going else pattern.rows
+            rows = []
+            for text in pattern.copy(number, chosen):
+                sealed = digest(last.hash, last.seq + 1, text)
+                last = Row(last.seq + 1, text, last.hash, sealed)
+                rows.append(last)
+            database.executemany(_INSERT, map(_list_columns, rows))
+        database.commit()
+
+
+_INSERT = (
+    "INSERT INTO entries (seq, at, rollout, kind, text, previous, hash) VALUES (?,?,?,?,?,?,?)"
+)
+
+
+def _list_columns(row: Row) -> tuple[object, ...]:
+    fact = json.loads(row.text)
+    return row.seq, fact["at"], fact["rollout"], fact["kind"], row.text, row.previous, row.hash
 
 
 def cpu_ms(work: Callable[[], str]) -> tuple[float, int]:
