@@ -104,6 +104,7 @@ def test_the_story_of_an_entry_is_its_rollout_s_up_to_it(monkeypatch):
 
 def test_where_there_is_no_such_entry_the_newest_decisions_are_returned():
     journal = MemoryJournal()
-    journal.append([started("a-1"), *[decided("hold")] * 7], after=0)
+    holds: list[Fact] = [decided("hold") for _ in range(7)]
+    journal.append([started("a-1"), *holds], after=0)
     assert [entry.seq for entry in read_story(journal, 99)] == [4, 5, 6, 7, 8]
     assert read_story(MemoryJournal(), 1) == []

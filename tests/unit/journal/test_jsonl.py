@@ -153,7 +153,12 @@ def test_a_recording_is_parsed_again_only_where_it_has_changed(tmp_path, monkeyp
     path = tmp_path / "grows.jsonl"
     path.write_text(LINES[0] + "\n")
     recording, parsed = LinesJournal(path), []
-    monkeypatch.setattr(jsonl, "from_lines", lambda rows: parsed.append(1) or from_lines(rows))
+
+    def count(lines):
+        parsed.append(1)
+        return from_lines(lines)
+
+    monkeypatch.setattr(jsonl, "from_lines", count)
     assert [len(recording.read()) for _ in range(3)] == [1, 1, 1]
     assert parsed == [1]
     path.write_text("\n".join(LINES) + "\n")
