@@ -95,7 +95,7 @@ class _CountingJournal(MemoryJournal):
 def test_the_story_of_an_entry_is_its_rollout_s_up_to_it(monkeypatch):
     monkeypatch.setattr(scan, "AT_ONCE", 2)
     journal = _CountingJournal()
-    facts = [started("a-1"), started("b-1"), decided("hold"), decided("hold", "b-1")]
+    facts: list[Fact] = [started("a-1"), started("b-1"), decided("hold"), decided("hold", "b-1")]
     journal.append([*facts, decided("advance"), decided("promote")], after=0)
     assert [entry.seq for entry in read_story(journal, 5)] == [1, 3, 5]
     assert {most for _, most in journal.batches} == {2}
