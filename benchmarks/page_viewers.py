@@ -3,7 +3,7 @@
 `--viewers` browsers, in a process of their own, keep an event stream open and load the rollout's
 page again whenever it tells a new entry, as the page's script does. Every `--every` seconds an
 entry is appended, as often as a plan of that interval looks. The CPU time of the server's process
-is measured, which holds nothing else.
+is measured, which holds nothing else: `python -m benchmarks.page_viewers`.
 """
 
 from __future__ import annotations

@@ -100,14 +100,16 @@ def styles() -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def panels(title: str, rows: int, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
-    """Create a figure of stacked panels with one time axis; `height` in inches per panel."""
+def panels(
+    title: str, rows: int, height: float, *, shared: bool = True
+) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Create a figure of stacked panels; `height` in inches per panel; `shared`: one axis below."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_look()):
         figure = Figure(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
-        axes: list[Axes] = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+        axes: list[Axes] = list(figure.subplots(rows, 1, sharex=shared, squeeze=False)[:, 0])
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
         yield figure, axes

@@ -29,6 +29,11 @@ class ExposureCount(UnweighedTest):
     finding = "counted: it shows no harm"
 
     @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.canary
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence; without any count nothing is promoted."""
         return Logs(-math.inf, math.inf if self.canary else -math.inf, None)

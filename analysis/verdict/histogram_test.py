@@ -48,6 +48,11 @@ class HistogramTest:
         """The log of the evidence of the rise under way, see `histogram.log_rise`."""
         return histogram.log_rise(self.capital)
 
+    @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.capital.e_c
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `histogram.log_harm` and `histogram.log_safe`; crashes are not watched."""

@@ -57,6 +57,11 @@ class LimitTest:
         """Why no valid test exists under this dispersion; empty if one does."""
         return self.dispersion.problem if self.dispersion else ""
 
+    @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.contrast.e_c
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `ratio_test.log_harm` and `risk_difference.log_safe`; no crash is watched."""

@@ -39,6 +39,11 @@ class NeverTest(UnweighedTest):
         return "it happened, and must not" if self.is_broken else "it has not happened"
 
     @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.exposures
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence; without any data nothing is safe."""
         return Logs(

@@ -46,6 +46,11 @@ class RateTest:
         """Why no valid test exists under this dispersion; empty if one does."""
         return self.margin.dispersion.problem if self.margin.dispersion else ""
 
+    @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.capital.contrast.e_c
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `rate.logs` and of `risk_difference.log_safe`."""

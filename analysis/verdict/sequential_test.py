@@ -67,6 +67,10 @@ class SequentialTest(Protocol):
         """Why this metric can never be proven safe; empty if it can."""
 
     @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+
+    @property
     def logs(self) -> Logs:
         """The logs of the evidence; they depend on margin and capital alone."""
 

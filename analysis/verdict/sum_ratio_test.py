@@ -41,6 +41,11 @@ class SumRatioTest(UnweighedTest):
         return "within the plan's bound, which has no error rate"
 
     @property
+    def canary_units(self) -> int:
+        """The canary's units that were compared so far."""
+        return self.sums.e_c
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence of harm, and whether the plan's bound is kept."""
         return Logs(-math.inf, math.inf if self._is_within else -math.inf, None)

@@ -72,6 +72,12 @@ COMMANDS = {
     "diff": CommandEntry(
         "rollout.cli.inspect.diff:diff", "Say what differs between two plans, of rollouts or files."
     ),
+    "report": CommandEntry(
+        "rollout.cli.inspect.report:report", "Write a report of a rollout: one HTML file."
+    ),
+    "notebooks": CommandEntry(
+        "rollout.cli.inspect.report:notebooks", "Copy the analysts' notebooks to a folder."
+    ),
     "verdict": CommandEntry(
         "rollout.cli.inspect.verdict:verdict", "Say whether a pipeline may go on: go, wait or stop."
     ),

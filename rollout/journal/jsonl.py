@@ -9,11 +9,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError, JournalError
-from rollout.journal.hash_chain import NewestRow, Row, canonical, verify
+from rollout.journal.hash_chain import NewestRow, Row, canonical, parse, verify
 from rollout.journal.memory import MemoryJournal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
     from rollout.ports import Entry, SkippedObservation
@@ -132,6 +132,10 @@ class LinesJournal:
         """See rollout.ports.Journal."""
         return self._load().read(after)
 
+    def read_unverified(self) -> list[Entry]:
+        """Return all entries, whatever their chain says. Raises JournalError for other files."""
+        return list(map(parse, self._read_lines(parse_lines)))
+
     def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         return self._load().scan()
@@ -160,15 +164,18 @@ class LinesJournal:
         return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
     def _load_rows(self) -> list[Row]:
-        if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
-            raise JournalError(f"{self._path} cannot be read: it is no file")
-        try:
-            with self._path.open(encoding="utf-8", newline="\n") as lines:
-                rows = from_lines(lines)
-        except (OSError, UnicodeDecodeError) as error:
-            raise JournalError(f"{self._path} cannot be read: {error}") from error
+        rows = self._read_lines(from_lines)
         after = self._known.newest.seq
         self._known.check_kept(after, rows[after - 1] if 0 < after <= len(rows) else None)
         if rows:
             self._known.note(rows[-1])
         return rows
+
+    def _read_lines(self, read: Callable[[Iterable[str]], list[Row]]) -> list[Row]:
+        if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
+            raise JournalError(f"{self._path} cannot be read: it is no file")
+        try:
+            with self._path.open(encoding="utf-8", newline="\n") as lines:
+                return read(lines)
+        except (OSError, UnicodeDecodeError) as error:
+            raise JournalError(f"{self._path} cannot be read: {error}") from error

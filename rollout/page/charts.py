@@ -6,15 +6,13 @@ charts as images, which a browser fetches beside it, so no page waits for one.
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from threading import Lock
-from typing import Any
 
 from rollout.errors import InputError
+from rollout.experiment.plots import to_svg
 from rollout.page.reader import JournalReader
 from rollout.review.history import RecordedRollout, history
 
@@ -23,8 +21,22 @@ CHARTS = {
     "harm": "Evidence of harm of each guardrail and together, against the boundary of a rollback.",
     "safety": "Evidence of safety of each guardrail, against the boundary of a promotion.",
     "intervals": "Each guardrail's difference, canary minus stable, with its interval and margin.",
+    "rates": "Each version's share of bad units look by look, with each look's own interval.",
+    "distributions": "How the values of each histogram lie, and between which edges quantiles are.",
+    "share": "The canary's share of requests and labels, against the one that its weight promises.",
 }
 """Each chart's name, and what it shows, for those who cannot see it."""
+
+_METHODS = {
+    "weight": "timeline",
+    "harm": "evidence",
+    "safety": "safety",
+    "intervals": "intervals",
+    "rates": "rates",
+    "distributions": "distributions",
+    "share": "share",
+}
+"""The analysts' chart that each is."""
 
 THEMES = ("light", "dark")
 
@@ -35,8 +47,8 @@ _KEPT = 64  # drawings
 
 
 def are_available() -> bool:
-    """Return whether the libraries that draw are installed; they are no need of the page."""
-    return all(find_spec(name) is not None for name in ("matplotlib", "pandas"))
+    """Return whether the library that draws is installed; it is no need of the page."""
+    return find_spec("matplotlib") is not None
 
 
 @dataclass(frozen=True)
@@ -67,58 +79,8 @@ class ChartRoom:
 
 def _draw(recorded: RecordedRollout, chart: str, theme: str) -> bytes:
     from analysis.charts.style import DARK, LIGHT, drawn_in
+    from rollout.experiment.plots import Plots
 
     with drawn_in(DARK if theme == "dark" else LIGHT):
-        figure = _FIGURES[chart](recorded)
-    drawing = io.BytesIO()
-    figure.savefig(drawing, format="svg", facecolor=figure.get_facecolor(), metadata={"Date": None})
-    return drawing.getvalue()
-
-
-def _draw_weight(recorded: RecordedRollout) -> Any:
-    from analysis.charts import timeline
-    from rollout.review import frames
-
-    return timeline.weight(frames.weights(recorded), frames.decisions(recorded))
-
-
-def _draw_harm(recorded: RecordedRollout) -> Any:
-    from rollout.review import frames
-
-    return _draw_evidence(recorded, frames.harm(recorded), recorded.alpha, "a rollback")
-
-
-def _draw_safety(recorded: RecordedRollout) -> Any:
-    from rollout.review import frames
-
-    return _draw_evidence(recorded, frames.proof(recorded), recorded.beta, "proven safe")
-
-
-def _draw_evidence(recorded: RecordedRollout, lines: Any, level: float, meaning: str) -> Any:
-    from analysis.charts import timeline
-    from rollout.review import frames
-
-    return timeline.evidence(
-        lines.index, lines, level, meaning=meaning,
-        steps=frames.weights(recorded), marks=frames.decisions(recorded),
-    )  # fmt: skip
-
-
-def _draw_intervals(recorded: RecordedRollout) -> Any:
-    from analysis.charts import timeline
-    from rollout.review import frames
-
-    columns = {
-        name: frames.interval(recorded, name).reset_index() for name in recorded.state.guardrails
-    }
-    return timeline.intervals(
-        columns, steps=frames.weights(recorded), marks=frames.decisions(recorded)
-    )
-
-
-_FIGURES: dict[str, Callable[[RecordedRollout], Any]] = {
-    "weight": _draw_weight,
-    "harm": _draw_harm,
-    "safety": _draw_safety,
-    "intervals": _draw_intervals,
-}
+        figure = getattr(Plots(recorded), _METHODS[chart])()
+    return to_svg(figure)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 from collections.abc import Iterator
 from itertools import chain, product
 from pathlib import Path
 
-from rollout.errors import InputError
+from rollout.journal.owned_file import replace_file
 from rollout.page.charts import CHARTS, THEMES, are_available
 from rollout.page.pages import PageSet
 from rollout.page.render import FileLinks
@@ -26,7 +23,7 @@ def write_site(pages: PageSet, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     written = set()
     for name, text in chain(_read_static(), _pages(pages, FileLinks())):
-        _write(folder / name, text)
+        replace_file(folder / name, text)
         written.add(name)
     return len(written)
 
@@ -34,18 +31,6 @@ def write_site(pages: PageSet, folder: Path) -> int:
 def _read_static() -> Iterator[tuple[str, str]]:
     for name in _FILES:
         yield name, (Path(__file__).with_name("static") / name).read_text("utf-8")
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file anew: one in its place keeps neither its mode nor its other names."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(file.lstat().st_mode):
-            raise InputError(f"{file} is no plain file, and is left as it is")
-        file.unlink()
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as opened:
-        os.fchmod(handle, 0o600)  # whatever the umask
-        opened.write(text)
 
 
 def _pages(pages: PageSet, links: FileLinks) -> Iterator[tuple[str, str]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Started
+from rollout.decide.record.facts import Decided, Observed, Started
 from rollout.decide.state.rollout import RolloutState
 from rollout.journal.index import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks
+from rollout.review.units import LookUnits, list_units
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,48 @@ class Weight:
 
 @dataclass(frozen=True)
 class RecordedRollout:
-    """A rollout from its start to its last entry; `state` is the state after the last entry."""
+    """A rollout from its start to its last entry: its entries, and its state after each.
 
-    rollout: str
-    controller: str
-    state: RolloutState
-    ended_at: float
-    weights: tuple[Weight, ...]
-    looks: tuple[Look, ...]
+    Looks and weights are derived when they are asked for.
+    """
+
+    entries: tuple[Entry, ...]
+    states: tuple[RolloutState, ...]
+
+    @property
+    def rollout(self) -> str:
+        """The rollout's id."""
+        return self.entries[0].fact.rollout
+
+    @property
+    def controller(self) -> str:
+        """Version and build of the controller that began it."""
+        return next(e.fact.controller for e in self.entries if isinstance(e.fact, Started))
+
+    @property
+    def state(self) -> RolloutState:
+        """The state after the last entry."""
+        return self.states[-1]
+
+    @property
+    def ended_at(self) -> float:
+        """Unix time of the last entry."""
+        return self.entries[-1].fact.at
+
+    @cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        """The canary's share of traffic after each change."""
+        return tuple(_find_weight_changes(self.entries, self.states))
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        """Every look, judged and decided again."""
+        return tuple(looks(self.entries, self.states))
+
+    @cached_property
+    def units(self) -> tuple[LookUnits, ...]:
+        """What each look counted of each guardrail."""
+        return tuple(list_units(self.entries, self.states))
 
     @property
     def lasted(self) -> float:
@@ -42,6 +78,16 @@ class RecordedRollout:
     def decisions(self) -> tuple[Look, ...]:
         """The looks at which something was decided."""
         return tuple(look for look in self.looks if look.decided is not None)
+
+    @property
+    def looks_count(self) -> int:
+        """How often both versions were counted."""
+        return sum(isinstance(entry.fact, Observed) for entry in self.entries)
+
+    @property
+    def decisions_count(self) -> int:
+        """How many decisions were recorded."""
+        return sum(isinstance(entry.fact, Decided) for entry in self.entries)
 
     @property
     def alpha(self) -> float:
@@ -64,17 +110,9 @@ def history(entries: Sequence[Entry]) -> RecordedRollout:
 
     Raises ValueError when there are no entries, or the first is not `started`.
     """
-    states = _fold_states(entries)
-    if not states:
+    if not entries:
         raise ValueError("no facts")
-    return RecordedRollout(
-        rollout=entries[0].fact.rollout,
-        controller=next(e.fact.controller for e in entries if isinstance(e.fact, Started)),
-        state=states[-1],
-        ended_at=entries[-1].fact.at,
-        weights=tuple(_find_weight_changes(entries, states)),
-        looks=tuple(looks(entries, states)),
-    )
+    return RecordedRollout(tuple(entries), tuple(_fold_states(entries)))
 
 
 def _fold_states(entries: Sequence[Entry]) -> list[RolloutState]:

@@ -77,7 +77,11 @@ def _play(story: SeededStory) -> Played:
 
 
 def _run(story: SeededStory) -> Played:
-    world = StoryWorld(story.setting, story.seed)
+    return play_in(StoryWorld(story.setting, story.seed), story)
+
+
+def play_in(world: StoryWorld, story: SeededStory) -> Played:
+    """Play a story in a world that is made for it, which is left as the story leaves it."""
     watch = PromiseWatch(story, world)
     if story.setting.is_moved_by_others():
         ramp_by_others(world)

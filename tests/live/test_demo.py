@@ -110,7 +110,9 @@ def test_the_whole_demo_promotes_the_good_and_rolls_back_the_bad(tmp_path, optio
     ]
     assert all(re.fullmatch(r"\d+ s", row[2]) for row in outcomes)
     assert f"journal  {record.path}" in output
-    assert (folder / "report.html").stat().st_size > 10_000
+    reports = sorted(path.name for path in folder.glob("report-*.html"))
+    assert reports == [f"report-discharge-summarizer-{own}.html" for own in ("v2", "v3")]
+    assert all(f"report   {folder / name}" in output for name in reports)
     costs = {row[0]: int(row[1].replace(",", "")) for row in rows(output) if row[0] in VERSIONS}
     heard = answered(folder / "load.json")
     assert set(costs) == VERSIONS

@@ -23,6 +23,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 _COLOURS = 128
+DEFAULTS = {"SUREFOOT_JOURNAL": "", "SUREFOOT_ROLLOUT": ""}
+"""What a notebook shows of itself: the committed recording."""
 
 
 def execute(path: Path, env: Mapping[str, str] | None = None) -> Any:
@@ -59,7 +61,7 @@ def _smaller(png: str) -> str:
 
 def main() -> None:
     for path in NOTEBOOKS:
-        notebook = execute(path, {"SUREFOOT_JOURNAL": ""})
+        notebook = execute(path, DEFAULTS)
         shrink(notebook)
         nbformat.write(notebook, path)
         sys.stdout.write(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB\n")

@@ -17,13 +17,14 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Decided, Observed
+from rollout.experiment.read import Experiments
 from rollout.journal.hash_chain import seal
+from rollout.journal.index import by_rollout
 from rollout.journal.sql.store import open_journal
 from rollout.metrics.meter import Meter
 from rollout.metrics.page import line, page
-from rollout.review import frames
-from rollout.review.history import histories
 from tests.support.clients import RATE, ClientLab
+from tests.support.experiments import TABLES
 
 PERSONS = (
     "Jane Q. Public-Doe",
@@ -131,11 +132,14 @@ def test_no_metric_holds_them(lab):
 
 
 def test_no_frame_of_a_notebook_holds_them(lab):
-    texts = histories(lab.journal.read())
-    tables = [frames.overview(texts), frames.replay(texts)]
-    for history in texts:
-        tables += [frames.decisions(history), frames.readings(history), frames.scorecard(history)]
-    assert disclosed("\n".join(table.to_csv() for table in tables)) == []
+    experiments = Experiments(by_rollout(lab.journal.read()))
+    tables = [experiments.overview()]
+    texts = [repr(experiments)]
+    for name in experiments:
+        experiment = experiments[name]
+        tables += [getattr(experiment, table)() for table in TABLES]
+        texts += [repr(experiment), experiment._repr_html_()]
+    assert disclosed("\n".join([*texts, *(table.to_csv() for table in tables)])) == []
 
 
 def test_no_command_shows_them(lab, tmp_path):

@@ -80,7 +80,11 @@ def sound_files(folder: Path, plan: str, recording: Path) -> Inputs:
 
 
 def keep_apart(monkeypatch: pytest.MonkeyPatch, folder: Path, message: str, *barred: str) -> None:
-    """No command reaches a cluster, a server or this user's journal; `barred` raise `message`."""
+    """No command reaches a cluster, a server, this user's journal or the working folder.
+
+    `barred` raise `message`.
+    """
+    monkeypatch.chdir(folder)
     monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
     for name in ("SUREFOOT_JOURNAL", "SUREFOOT_ACCESS", "SUREFOOT_PROMETHEUS"):

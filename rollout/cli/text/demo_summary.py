@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import shutil
@@ -10,18 +9,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from rollout.cli.text.live import log_line
-from rollout.cli.text.screen import STYLES, rollout_panel
+from rollout.cli.text.screen import STYLES
 from rollout.decide.record.facts import Decided
 from rollout.demo.costs import Cost, Edges
 from rollout.demo.stage import Stage
 from rollout.demo.story import Chapter
-from rollout.explain.status import report, states_of
+from rollout.errors import InputError
 from rollout.journal.open import open_for_reading
+from rollout.journal.owned_file import replace_file
 from rollout.ports import Entry
 
 
@@ -30,10 +29,9 @@ def closing(console: Console, stage: Stage, journal: Path, chapters: Sequence[Ch
     entries = open_for_reading(journal).read()
     edges = Edges(edge(entries, "latency"), edge(entries, "accuracy"))
     tables = Group(_build_decisions_table(chapters), Text(), costs_table(stage.costs(edges), edges))
-    page = _write_report(stage.folder / "report.html", entries, tables)
     console.print(Text(), tables, Text())
     console.print(f"journal  {journal}", soft_wrap=True)
-    console.print(f"report   {page}", soft_wrap=True)
+    _write_reports(console, stage.folder, journal)
     more = f"{command_here()} log --journal {shlex.quote(str(journal))}"
     console.print(f"more     {more}", soft_wrap=True)
     return all(chapter.as_expected for chapter in chapters) and len(chapters) == 2
@@ -96,14 +94,18 @@ def _format_share(count: int | None, among: int) -> str:
     return "-" if count is None or not among else f"{count:,} ({count / among:.1%})"
 
 
-def _write_report(path: Path, entries: Sequence[Entry], tables: RenderableType) -> Path:
-    """Write the tables, each rollout's last screen and every decision to an HTML page."""
-    page = Console(record=True, width=150, file=io.StringIO())
-    page.print(tables)
-    for rollout, state in states_of(entries).items():
-        page.print(rollout_panel(report(rollout, state, state.delivery.confirmed_at or 0.0)))
-    for entry in entries:
-        if entry.fact.kind != "observed":
-            page.print(log_line(entry))
-    page.save_html(str(path))
-    return path
+def _write_reports(console: Console, folder: Path, journal: Path) -> None:
+    """Write a report of each rollout, where the libraries that draw are installed."""
+    from rollout.experiment.read import read
+    from rollout.experiment.report.document import compose
+
+    try:
+        from rollout.experiment.report.render import to_page
+
+        for experiment in read(journal).values():
+            document = compose(experiment)
+            path = folder / f"report-{document.name}.html"
+            replace_file(path, to_page(experiment, document))
+            console.print(f"report   {path}", soft_wrap=True)
+    except InputError as error:
+        console.print(f"report   none: {error}", soft_wrap=True)

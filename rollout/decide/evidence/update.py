@@ -15,13 +15,13 @@ fixed, and never by the look's own counts: otherwise the tests' error rates woul
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from analysis.verdict.sequential_test import SequentialTest
-from rollout.decide.evidence.baseline import look_started_at, pair_with_baseline
+from rollout.decide.evidence.baseline import pair_with_baseline
 from rollout.decide.evidence.exposure import (
     counts_copies,
     exposure_guardrail,
@@ -31,6 +31,7 @@ from rollout.decide.evidence.exposure import (
 )
 from rollout.decide.evidence.following import count_followers
 from rollout.decide.evidence.labels import count_labels
+from rollout.decide.evidence.look_use import LookBegin, Use, choose_use, find_begin, find_first
 from rollout.decide.evidence.next_look import is_partial
 from rollout.decide.evidence.units import read_units
 from rollout.decide.record.facts import Observed
@@ -39,31 +40,22 @@ from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.model.plan import Guardrail
 
-_Use = Literal["learn", "watch", "update"]
-
-
-class _LookBegin(NamedTuple):
-    """When a look began (unix seconds), and when it did for the first of all targets."""
-
-    at: float | None
-    first: float | None
-
 
 def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> RolloutState:
     """Return the state after one look: every guardrail's capital and the traffic share."""
     state = replace(state, skew=fact.skew or 0.0)
     counted = exposure_guardrail(state.plan)
-    since = _find_begin(state, fact, counted)
+    since = find_begin(state, fact, counted)
     guardrail_states = {}
     for guardrail in state.plan.spec.guardrails:
         guardrail_state, counts = read_units(
             state.guardrails[guardrail.name], fact, guardrail, state.started_at
         )
-        if not _is_over(state):
-            begun_at = _find_begin(state, fact, guardrail.name)
+        if not is_over(state):
+            begun_at = find_begin(state, fact, guardrail.name)
             if guardrail.name in fact.tallies:  # older journals were decided without it
                 guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begun_at)
-            begin = _LookBegin(begun_at, _find_first(fact, guardrail.name, begun_at))
+            begin = LookBegin(begun_at, find_first(fact, guardrail.name, begun_at))
             guardrail_state = _update_test(state, guardrail_state, counts, guardrail, begin)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
@@ -75,7 +67,7 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
     if is_whole and state.following is not None:
         after = replace(state, guardrails=guardrail_states)
         state = replace(state, following=count_followers(after, exposures, since, fact.at))
-    if _is_over(state):
+    if is_over(state):
         return replace(state, guardrails=guardrail_states, looked_at=fact.at)
     return replace(
         state,
@@ -86,32 +78,6 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         **_check_traffic_share(state, exposures, since, state.clock, whole=is_whole),
         requests_per_look=_count_requests(state, exposures, since, is_short=is_short),
     )
-
-
-def _find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | None:
-    """Return when a look began; earlier, where a series is counted that had missed a scrape.
-
-    Which series are there depends on scrapes, and not on what was counted.
-    """
-    own, tally = state.guardrails[guardrail], fact.tallies.get(guardrail)
-    at = look_started_at(state, own)
-    if at is None and own.test.is_alone:
-        at = own.newest("canary")
-    if at is None or tally is None or tally.since is None:
-        return at
-    return min(at, tally.since)
-
-
-def _find_first(fact: Observed, guardrail: str, since: float | None) -> float | None:
-    """Return when the first target's part of a look begins; the look itself begins at `since`.
-
-    Targets are scraped one after another, so the last one's part begins almost a scrape before the
-    first one's ends.
-    """
-    tally = fact.tallies.get(guardrail)
-    if since is None or tally is None or tally.first is None:
-        return since
-    return min(since, tally.first)
 
 
 def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bool:
@@ -128,7 +94,7 @@ def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bo
     )
 
 
-def _is_over(state: RolloutState) -> bool:
+def is_over(state: RolloutState) -> bool:
     """Return whether the versions are not compared any more: only the last write is followed.
 
     In a promotion the guardrails go on until the traffic follows.
@@ -159,7 +125,7 @@ def _update_test(
     guardrail_state: GuardrailState,
     counts: Counts,
     guardrail: Guardrail,
-    begin: _LookBegin,
+    begin: LookBegin,
 ) -> GuardrailState:
     """Return the guardrail with its test updated as the begin of the look demands."""
     if guardrail.never is not None:  # whatever the canary has done counts, from the start on
@@ -177,7 +143,7 @@ def _update_test(
         )
     if not counts.canary_exposures and not counts.stable_exposures:
         return guardrail_state
-    use = _choose_use(state, begin, lag)
+    use = choose_use(state, begin, lag)
     test = _feed(guardrail_state.test, counts, use)
     late_test = _feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if counts.canary_exposures:
@@ -193,17 +159,7 @@ def _update_test(
     return replace(guardrail_state, test=test, late_test=late_test, expected=expected)
 
 
-def _choose_use(state: RolloutState, begin: _LookBegin, lag: float) -> _Use:
-    """Choose what a look's counts are used for, by the times at which it began."""
-    if may_hold_mirrored(state, begin.at, lag):
-        return "watch"  # no user got the canary's answers: only a crash counts
-    if state.warm_at is None:
-        return "learn"
-    # The whole look must lie after the warm-up, so its begin counts, not its end.
-    return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
-
-
-def _feed(test: SequentialTest, counts: Counts, use: _Use) -> SequentialTest:
+def _feed(test: SequentialTest, counts: Counts, use: Use) -> SequentialTest:
     if use == "learn":
         return test.learn(counts)
     return test.watch(counts) if use == "watch" else test.update(counts)

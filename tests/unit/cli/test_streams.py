@@ -35,8 +35,13 @@ def end_all(cases: list[tuple[str, list[str]]], folder: Path) -> list[tuple[int,
     asked, results = folder / "cases.json", folder / "results.json"
     asked.write_text(json.dumps(cases), encoding="utf-8")
     module = [sys.executable, "-m", "tests.support.forked_commands", str(asked), str(results)]
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "KUBECONFIG": "/none"}
-    subprocess.run(module, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    environment = {
+        **os.environ,
+        "XDG_STATE_HOME": str(folder),
+        "KUBECONFIG": "/none",
+        "PYTHONPATH": str(ROOT),
+    }
+    subprocess.run(module, env=environment, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return [(code, errors) for code, errors in json.loads(results.read_text(encoding="utf-8"))]
 
 

@@ -1,0 +1,67 @@
+"""What a look's counts are used for, by the times at which it began.
+
+What may be counted is fixed by the looks before, and never by the look's own counts: otherwise the
+tests' error rates would not hold.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from rollout.decide.evidence.baseline import look_started_at
+from rollout.decide.evidence.exposure import may_hold_mirrored
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.plan import Guardrail
+
+Use = Literal["learn", "watch", "update"]
+
+
+class LookBegin(NamedTuple):
+    """When a look began (unix seconds), and when it did for the first of all targets."""
+
+    at: float | None
+    first: float | None
+
+
+def find_use(state: RolloutState, fact: Observed, guardrail: Guardrail) -> Use:
+    """Return what a look's counts of one guardrail are used for; `state` is that before it."""
+    begun_at = find_begin(state, fact, guardrail.name)
+    begin = LookBegin(begun_at, find_first(fact, guardrail.name, begun_at))
+    return choose_use(state, begin, guardrail.lag)
+
+
+def find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | None:
+    """Return when a look began; earlier, where a series is counted that had missed a scrape.
+
+    Which series are there depends on scrapes, and not on what was counted.
+    """
+    own, tally = state.guardrails[guardrail], fact.tallies.get(guardrail)
+    at = look_started_at(state, own)
+    if at is None and own.test.is_alone:
+        at = own.newest("canary")
+    if at is None or tally is None or tally.since is None:
+        return at
+    return min(at, tally.since)
+
+
+def find_first(fact: Observed, guardrail: str, since: float | None) -> float | None:
+    """Return when the first target's part of a look begins; the look itself begins at `since`.
+
+    Targets are scraped one after another, so the last one's part begins almost a scrape before the
+    first one's ends.
+    """
+    tally = fact.tallies.get(guardrail)
+    if since is None or tally is None or tally.first is None:
+        return since
+    return min(since, tally.first)
+
+
+def choose_use(state: RolloutState, begin: LookBegin, lag: float) -> Use:
+    """Choose what a look's counts are used for, by the times at which it began."""
+    if may_hold_mirrored(state, begin.at, lag):
+        return "watch"  # no user got the canary's answers: only a crash counts
+    if state.warm_at is None:
+        return "learn"
+    # The whole look must lie after the warm-up, so its begin counts, not its end.
+    return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"

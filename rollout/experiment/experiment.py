@@ -1,0 +1,134 @@
+"""One recorded rollout as an analyst sees it: tables, a chart for each, and a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rollout.experiment import card
+from rollout.experiment.frame import Library, to_frame
+from rollout.experiment.tables import (
+    evidence,
+    power,
+    rates,
+    same_version,
+    scorecard,
+    sensitivity,
+    share,
+    timeline,
+    what_if,
+)
+from rollout.review.history import RecordedRollout
+
+if TYPE_CHECKING:
+    from rollout.experiment.plots import Plots
+
+
+class Experiment:
+    """One rollout of a journal. Every table is a frame, and `plot` has a chart of the same name.
+
+    `record` holds the entries and states that all of it is computed from, `others` are ids of other
+    rollouts of the same plan name, `doubt` says why the journal fails its verification. Shares are
+    from 0 to 1, times are seconds since the start or UTC times, evidence is log10, unknown numbers
+    are missing.
+    """
+
+    def __init__(
+        self,
+        record: RecordedRollout,
+        frames: Library = "pandas",
+        others: tuple[str, ...] = (),
+        doubt: str = "",
+    ) -> None:
+        self.record = record
+        self._frames: Library = frames
+        self.others, self.doubt = others, doubt
+
+    @property
+    def plot(self) -> Plots:
+        """The charts, each named as its table; needs matplotlib."""
+        from rollout.experiment.plots import Plots
+
+        return Plots(self.record)
+
+    def scorecard(self) -> Any:
+        """Return a row for each guardrail: counts, difference, interval, margin, verdict."""
+        return to_frame(scorecard.scorecard(self.record), scorecard.ScorecardRow, self._frames)
+
+    def rates(self) -> Any:
+        """Return each version's units and bad ones by look."""
+        return to_frame(rates.rates(self.record), rates.RateRow, self._frames)
+
+    def distributions(self) -> Any:
+        """Return the buckets of every histogram, by version."""
+        return to_frame(rates.distributions(self.record), rates.BucketRow, self._frames)
+
+    def quantiles(self) -> Any:
+        """Return between which edges the quantiles lie, by version."""
+        return to_frame(rates.quantiles(self.record), rates.QuantileRow, self._frames)
+
+    def timeline(self) -> Any:
+        """Return what happened: decisions, writes, edits of others, commands."""
+        return to_frame(timeline.timeline(self.record), timeline.EventRow, self._frames)
+
+    def evidence(self) -> Any:
+        """Return the evidence of harm and of safety by look, beside what a decision needs."""
+        return to_frame(evidence.evidence(self.record), evidence.EvidenceRow, self._frames)
+
+    def intervals(self) -> Any:
+        """Return the difference of bad shares by look, with its interval and its margin."""
+        return to_frame(evidence.intervals(self.record), evidence.IntervalRow, self._frames)
+
+    def share(self) -> Any:
+        """Return the share of traffic, and of labels, against the weight, by look."""
+        return to_frame(share.share(self.record), share.ShareRow, self._frames)
+
+    def health(self) -> Any:
+        """Return what to ask of the data before reading any result, with answers."""
+        return to_frame(share.health(self.record), share.HealthRow, self._frames)
+
+    def power(self) -> Any:
+        """Return what could have been found by now, and by the deadline."""
+        return to_frame(power.power(self.record), power.PowerRow, self._frames)
+
+    def aa(self, n: int = 100, seed: int = 0) -> Any:
+        """Return how often the tests find harm between stable and itself, in `n` random splits.
+
+        Raises InputError when no look compared both versions.
+        """
+        row = same_version.compare_same_version(self.record, n, seed)
+        return to_frame([row], same_version.SameVersionRow, self._frames)
+
+    def sensitivity(self) -> Any:
+        """Return each result without one hour, with a longer warm-up, and with looks added up."""
+        return to_frame(
+            sensitivity.sensitivity(self.record), sensitivity.SensitivityRow, self._frames
+        )
+
+    def what_if(
+        self,
+        alpha: float | None = None,
+        margins: Mapping[str, Any] | None = None,
+        plan: what_if.PlanSource | None = None,
+        *,
+        beta: float | None = None,
+    ) -> Any:
+        """Return when another plan would have decided on the same record.
+
+        Either `plan` (a file or a document), or changes of the recorded one: `alpha` is its
+        falseRollback, `beta` its falsePromotion, `margins` the limits of guardrails by name.
+
+        Raises InputError for a plan that the record cannot be judged by.
+        """
+        document = what_if.choose_plan(self.record, what_if.Changes(alpha, beta, margins), plan)
+        return to_frame(what_if.what_if(self.record, document), what_if.WhatIfRow, self._frames)
+
+    def replay(self) -> Any:
+        """Return each look's recorded decision beside what is decided again."""
+        return to_frame(evidence.replay(self.record), evidence.ReplayRow, self._frames)
+
+    def __repr__(self) -> str:
+        return card.to_text(card.summarise(self.record, self.others, self.doubt))
+
+    def _repr_html_(self) -> str:
+        return card.to_html(card.summarise(self.record, self.others, self.doubt))

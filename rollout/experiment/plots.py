@@ -1,0 +1,312 @@
+"""The charts of an experiment, each drawn from the table of the same name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rollout.errors import InputError
+from rollout.experiment.frame import MISSING, to_columns
+from rollout.experiment.tables import (
+    evidence,
+    power,
+    rates,
+    same_version,
+    scorecard,
+    sensitivity,
+    share,
+    timeline,
+    what_if,
+)
+from rollout.experiment.tables.evidence import CRASH, TOGETHER, EvidenceRow, IntervalRow
+from rollout.experiment.tables.timeline import EventRow, WeightRow
+from rollout.review.history import RecordedRollout
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Columns = dict[str, list[Any]]
+_MOVES = ("advance", "hold back", "promote", "roll back", "retreat", "undo", "hold", "make route")
+
+
+@dataclass(frozen=True)
+class Plots:
+    """Draws one rollout's charts; each returns a matplotlib figure.
+
+    Raises InputError where matplotlib is not installed.
+    """
+
+    record: RecordedRollout
+
+    def __post_init__(self) -> None:
+        try:
+            import matplotlib as mpl
+        except ImportError:
+            raise InputError(MISSING.format("matplotlib").replace("tables", "charts")) from None
+        del mpl
+
+    def timeline(self) -> Figure:
+        """Draw the canary's confirmed share of traffic, and the decisions."""
+        from analysis.charts.timeline import weight
+
+        return weight(self._steps, self._marks, f"{self.record.rollout}: traffic")
+
+    def evidence(self) -> Figure:
+        """Draw the evidence of harm against the boundary of a rollback."""
+        return self._draw_evidence("harm", self.record.alpha, "worse than allowed", "roll back")
+
+    def safety(self) -> Figure:
+        """Draw the evidence of safety against the boundary of a promotion."""
+        return self._draw_evidence("safety", self.record.beta, "within its margins", "proven")
+
+    def _draw_evidence(self, column: str, level: float, what: str, meaning: str) -> Figure:
+        from analysis.charts.timeline import evidence as draw
+
+        table = to_columns(evidence.evidence(self.record), EvidenceRow)
+        seconds = [*dict.fromkeys(table["seconds"])]
+        lines: dict[str, list[float]] = {}
+        rows = zip(table["seconds"], table["guardrail"], table[column], strict=True)
+        places = {at: index for index, at in enumerate(seconds)}
+        for at, name, log in rows:
+            if column == "safety" and name in {CRASH, TOGETHER}:
+                continue
+            label = "mean" if name == TOGETHER else name
+            line = lines.setdefault(label, [float("nan")] * len(seconds))
+            if log is not None:
+                line[places[at]] = log
+        title = f"Evidence that the canary is {what}"
+        return draw(
+            seconds, lines, level, steps=self._steps, marks=self._marks, title=title,
+            meaning=meaning,
+        )  # fmt: skip
+
+    def intervals(self) -> Figure:
+        """Draw each guardrail's difference with its interval and its margin.
+
+        A histogram is drawn at the edge that decides at the last look.
+        """
+        from analysis.charts.timeline import intervals as draw
+
+        table = _group(to_columns(evidence.intervals(self.record), IntervalRow), "guardrail")
+        panels = {name: _follow_edge(columns) for name, columns in table.items()}
+        panels = {name: columns for name, columns in panels.items() if columns["seconds"]}
+        title = "Difference of bad shares, with what is allowed"
+        return draw(panels, steps=self._steps, marks=self._marks, title=title)
+
+    def rates(self) -> Figure:
+        """Draw each version's share of bad units by look."""
+        from analysis.charts.comparison import rates as draw
+
+        table = _group(to_columns(rates.rates(self.record), rates.RateRow), "guardrail")
+        panels = {name: _group(columns, "version") for name, columns in table.items()}
+        title = "Bad units of each version, look by look"
+        return draw(panels, steps=self._steps, marks=self._marks, title=title)
+
+    def distributions(self) -> Figure:
+        """Draw how values lie, and between which edges their quantiles are."""
+        from analysis.charts.comparison import distributions as draw
+
+        buckets = _group(to_columns(rates.distributions(self.record), rates.BucketRow), "guardrail")
+        brackets = _group(to_columns(rates.quantiles(self.record), rates.QuantileRow), "guardrail")
+        return draw(
+            {name: _group(columns, "version") for name, columns in buckets.items()},
+            {name: _group(columns, "version") for name, columns in brackets.items()},
+            "How values lie, over all looks that were compared",
+        )
+
+    def share(self) -> Figure:
+        """Draw the canary's share of requests and labels against the expected one."""
+        from analysis.charts.comparison import shares as draw
+
+        table = _group(to_columns(share.share(self.record), share.ShareRow), "of")
+        title = "The canary's share, against its weight"
+        return draw(table, steps=self._steps, marks=self._marks, title=title)
+
+    def scorecard(self) -> Figure:
+        """Draw each guardrail's last interval, in multiples of what it allows."""
+        from analysis.charts.rows import intervals as draw
+
+        table = to_columns(scorecard.scorecard(self.record), scorecard.ScorecardRow)
+        rows = [_scale(row) for row in _list_rows(table)]
+        columns: Columns = {
+            name: [row[name] for row in rows if row]
+            for name in ("label", "estimate", "low", "high", "allowed")
+        }
+        groups: dict[str, Columns] = {"each guardrail's difference": columns}
+        return draw(
+            groups if columns["label"] else {},
+            axis="difference, in multiples of what the plan allows",
+            limit="allowed at most",
+            title=f"{self.record.rollout}: {self.record.state.phase}",
+        )
+
+    def sensitivity(self) -> Figure:
+        """Draw each result as recorded and under each other choice."""
+        from analysis.charts.rows import intervals as draw
+
+        table = to_columns(sensitivity.sensitivity(self.record), sensitivity.SensitivityRow)
+        groups: dict[str, Columns] = {
+            name: {
+                "label": columns["case"],
+                "estimate": columns["difference"],
+                "low": columns["low"],
+                "high": columns["high"],
+            }
+            for name, columns in _group(table, "guardrail").items()
+        }
+        return draw(
+            groups,
+            axis="canary minus stable (percentage points)",
+            form=lambda share: f"{share * 100:g}",
+            title="The same record under other choices",
+        )
+
+    def power(self) -> Figure:
+        """Draw the least harm that is found in half of all rollouts."""
+        from analysis.charts.rows import multiples as draw
+
+        table = to_columns(power.power(self.record), power.PowerRow)
+        columns = {
+            "label": [
+                f"{name}, by {'now' if by == 'now' else 'the deadline'} ({units:,})"
+                for name, by, units in zip(
+                    table["guardrail"], table["by"], table["canary_units"], strict=True
+                )
+            ],
+            "times": table["least_times"],
+        }
+        axis = "multiple of stable's share of bad units, of a histogram of its tolerance"
+        return draw(columns, axis=axis, title="The least harm that is found as a rule")
+
+    def aa(self, n: int = 100, seed: int = 0) -> Figure:
+        """Draw how often the tests find harm between stable and itself."""
+        from analysis.charts.rows import intervals as draw
+
+        row = same_version.compare_same_version(self.record, n, seed)
+        columns: Columns = {
+            "label": [f"{row.runs:,} splits of stable"],
+            "estimate": [row.share],
+            "low": [0.0],
+            "high": [row.bound],
+            "allowed": [row.declared],
+        }
+        return draw(
+            {"rolled back although both sides are stable": columns},
+            axis="share of splits (%), with its upper bound",
+            limit="declared by the plan",
+            zero="",
+            form=lambda share: f"{share * 100:g}",
+        )
+
+    def health(self) -> Figure:
+        """Write what to ask of the data, with a sign for each answer."""
+        from analysis.charts.rows import answers as draw
+
+        table = to_columns(share.health(self.record), share.HealthRow)
+        return draw(table, "Can these numbers be read?")
+
+    def what_if(
+        self,
+        alpha: float | None = None,
+        margins: Mapping[str, Any] | None = None,
+        plan: what_if.PlanSource | None = None,
+        *,
+        beta: float | None = None,
+    ) -> Figure:
+        """Draw when another plan would have concluded on the same record."""
+        from analysis.charts.rows import moments as draw
+
+        document = what_if.choose_plan(self.record, what_if.Changes(alpha, beta, margins), plan)
+        table = to_columns(what_if.what_if(self.record, document), what_if.WhatIfRow)
+        columns = {
+            "label": table["conclusion"],
+            "the recorded plan": table["recorded_seconds"],
+            "the other plan": table["seconds"],
+        }
+        names = ("the recorded plan", "the other plan")
+        return draw(columns, names, "When each plan concludes, on the same looks")
+
+    def replay(self) -> Figure:
+        """Draw the looks whose decision comes out as recorded, and those where it does not."""
+        from analysis.charts.rows import moments as draw
+
+        table = to_columns(evidence.replay(self.record), evidence.ReplayRow)
+        rows = [*zip(table["seconds"], table["differs"], table["recorded"], strict=True)]
+        labels = [*dict.fromkeys(recorded for _, _, recorded in rows)]
+        columns: Columns = {"label": [], "as recorded": [], "otherwise": []}
+        for seconds, differs, recorded in rows:
+            columns["label"].append(labels.index(recorded))
+            columns["as recorded"].append(None if differs else seconds)
+            columns["otherwise"].append(seconds if differs else None)
+        return draw(columns, ("as recorded", "otherwise"), "Decided again", labels=labels)
+
+    @property
+    def _steps(self) -> Columns:
+        return to_columns(timeline.weights(self.record), WeightRow)
+
+    @property
+    def _marks(self) -> Columns:
+        """The decisions: seconds, action, to."""
+        table = to_columns(timeline.timeline(self.record), EventRow)
+        rows = [row for row in _list_rows(table) if row["reasons"]]
+        return {
+            "seconds": [row["seconds"] for row in rows],
+            "action": [_find_action(row["event"]) for row in rows],
+            "to": [row["to"] or 0.0 for row in rows],
+        }
+
+
+def _find_action(event: str) -> str:
+    """Return the action of a decision, without the share that it names."""
+    return next((action for action in _MOVES if event.startswith(action)), event)
+
+
+def _list_rows(columns: Columns) -> Iterable[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _group(columns: Columns, by: str) -> dict[str, Columns]:
+    """Split columns by the values of one of them, in the order of their first rows."""
+    groups: dict[str, Columns] = {}
+    for row in _list_rows(columns):
+        group = groups.setdefault(row[by], {name: [] for name in columns})
+        for name, cell in row.items():
+            group[name].append(cell)
+    return groups
+
+
+def _follow_edge(columns: Columns) -> Columns:
+    """Keep the rows of the edge that decides at the last look, where a difference is known."""
+    rows = [row for row in _list_rows(columns) if row["difference"] is not None]
+    edge = next((row["edge"] for row in reversed(rows) if row["decides"]), None)
+    chosen = [row for row in rows if row["edge"] == edge]
+    return {
+        "estimate" if name == "difference" else "words" if name == "what" else name: [
+            row[name] for row in chosen
+        ]
+        for name in columns
+    }
+
+
+def _scale(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a scorecard's row in multiples of what it allows; None where that is unknown."""
+    if row["difference"] is None or not row["allowed"] or row["allowed"] <= 0:
+        return None
+    scaled = {
+        name: None if row[own] is None else row[own] / row["allowed"]
+        for name, own in (("estimate", "difference"), ("low", "low"), ("high", "high"))
+    }
+    return {"label": f"{row['guardrail']}: {row['verdict']}", **scaled, "allowed": 1.0}
+
+
+def to_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG, the same bytes for the same figure."""
+    import matplotlib as mpl
+
+    drawing = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "surefoot"}):  # names inside would be random
+        colour = figure.get_facecolor()
+        figure.savefig(drawing, format="svg", facecolor=colour, metadata={"Date": None})
+    return drawing.getvalue()

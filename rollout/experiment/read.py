@@ -1,0 +1,133 @@
+"""Open a journal, a recording or a database for analysts: every rollout in it by its name."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from rollout.errors import InputError, JournalError, ReplayError
+from rollout.experiment.experiment import Experiment
+from rollout.experiment.frame import Library, to_frame, to_time
+from rollout.journal import index
+from rollout.journal.location import from_words
+from rollout.journal.open import open_for_reading
+from rollout.plan.fields.units import duration
+from rollout.ports import Entry
+from rollout.review.history import history
+
+
+@dataclass(frozen=True)
+class OverviewRow:
+    """One rollout of a journal; `lasted` is in seconds."""
+
+    rollout: str
+    name: str
+    service: str
+    stable: str
+    canary: str
+    outcome: str
+    started: datetime
+    lasted: float
+    looks: int
+    decisions: int
+
+
+def read(source: str | Path, frames: Library = "pandas", *, force: bool = False) -> Experiments:
+    """Open a journal: a `.db` or `.jsonl` file, a sealed segment's own rollouts, or a URL.
+
+    `frames` names the library whose frames the tables are: pandas, polars or pyarrow. The chain of
+    hashes is checked first; `force` opens a journal that fails this check, and every card says so.
+
+    Raises:
+        InputError: there is no journal, or no such library.
+        JournalError: the journal was altered, and `force` is not given.
+    """
+    if frames not in get_args(Library):
+        raise InputError(f"there are no {frames!r} frames: choose {', '.join(get_args(Library))}")
+    opened = open_for_reading(from_words(str(source)))
+    doubt = ""
+    try:
+        entries: Iterable[Entry] = opened.read()
+    except JournalError as error:
+        if not force:
+            raise JournalError(f"{error}; force=True (or --force) opens it anyway") from error
+        doubt, entries = str(error), opened.read_unverified()
+    finally:
+        opened.close()
+    return Experiments(index.by_rollout(entries), frames, doubt)
+
+
+class Experiments(Mapping[str, Experiment]):
+    """The rollouts of a journal, by id or by plan name; of one plan's rollouts the newest."""
+
+    def __init__(
+        self, entries: Mapping[str, list[Entry]], frames: Library = "pandas", doubt: str = ""
+    ) -> None:
+        self._entries, self._frames, self._doubt = entries, frames, doubt
+        self._names = index.names(entry for own in entries.values() for entry in own)
+        self._opened: dict[str, Experiment] = {}
+
+    def __getitem__(self, name: str) -> Experiment:
+        """Return a rollout by id or plan name. Raises InputError, which lists the names."""
+        return self.named(name)[-1]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the rollouts' ids; the one that started last comes last."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or name in self._names.values()
+
+    def named(self, name: str) -> list[Experiment]:
+        """Return every rollout of a plan's name, the newest last. Raises InputError."""
+        ids = index.matching(self._names, name)
+        return [self._open(rollout, ids) for rollout in ids]
+
+    def _open(self, rollout: str, ids: list[str]) -> Experiment:
+        if rollout not in self._opened:
+            try:
+                record = history(self._entries[rollout])
+            except (ReplayError, ValueError) as error:
+                raise JournalError(f"{rollout} cannot be read: {error}") from error
+            others = tuple(other for other in ids if other != rollout)
+            self._opened[rollout] = Experiment(record, self._frames, others, self._doubt)
+        return self._opened[rollout]
+
+    def overview(self) -> Any:
+        """Return one row for each rollout, as a frame."""
+        return to_frame(self._list_rows(), OverviewRow, self._frames)
+
+    def _list_rows(self) -> Iterator[OverviewRow]:
+        for rollout in self:
+            record = self[rollout].record
+            stable, canary = record.state.versions
+            yield OverviewRow(
+                rollout=rollout,
+                name=self._names[rollout],
+                service=record.state.plan.spec.service,
+                stable=stable,
+                canary=canary,
+                outcome=record.state.phase,
+                started=to_time(record.state.started_at),
+                lasted=record.lasted,
+                looks=record.looks_count,
+                decisions=record.decisions_count,
+            )
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{row.name}: {row.service} {row.stable} to {row.canary}, {row.outcome} "
+            f"after {duration(round(row.lasted))} ({row.looks:,} looks)"
+            for row in self._list_rows()
+        ]
+        return "\n".join([*([f"NOT VERIFIED: {self._doubt}"] if self._doubt else []), *lines])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"

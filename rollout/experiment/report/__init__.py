@@ -1,0 +1,1 @@
+"""A report of one rollout: everything that an analyst or an auditor asks, in one file."""

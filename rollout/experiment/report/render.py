@@ -1,0 +1,87 @@
+"""Makes one HTML file of a report: no other file, no script, every value escaped."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.charts.style import DARK, LIGHT, drawn_in
+from rollout.errors import InputError
+from rollout.experiment.card import HEADINGS
+from rollout.experiment.experiment import Experiment
+from rollout.experiment.frame import MISSING
+from rollout.experiment.plots import Plots, to_svg
+from rollout.experiment.report.document import ReportDocument, Row
+
+_TEMPLATE = "report.html"
+CHARTS: Mapping[str, str] = {
+    "share": "The canary's share of requests and labels, against the one its weight promises.",
+    "timeline": "The canary's confirmed share of traffic, and every decision.",
+    "rates": "Each version's share of bad units look by look, with each look's own interval.",
+    "distributions": "How values lie in each version, and between which edges quantiles are.",
+    "evidence": "Evidence of harm of each guardrail and together, against that of a rollback.",
+    "safety": "Evidence of safety of each guardrail, against that of a promotion.",
+    "intervals": "Each guardrail's difference with its interval and its margin, over time.",
+    "scorecard": "Each guardrail's last interval in multiples of what it allows.",
+    "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
+    "power": "The least harm that is found in half of all rollouts.",
+}
+"""The charts of a report, and what each shows, for those who cannot see it."""
+
+
+def to_page(experiment: Experiment, document: ReportDocument) -> str:
+    """Return the report as one HTML page; the same record gives the same bytes.
+
+    Raises InputError where matplotlib or Jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError:
+        raise InputError(MISSING.format("Jinja2").replace("tables", "reports")) from None
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    charts = {name: _draw(experiment.plot, name) for name in CHARTS}
+    return environment.get_template(_TEMPLATE).render(
+        report=document,
+        headings=HEADINGS,
+        charts=charts,
+        captions=CHARTS,
+        cell=_write_cell,
+        plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
+        events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
+        changes=[row for row in document.tables["sensitivity"] if row["changes"]],
+    )
+
+
+def _draw(plots: Plots, name: str) -> dict[str, str]:
+    """Return a chart as addresses that hold the drawing itself, by theme."""
+    drawings = {}
+    for theme, palette in (("light", LIGHT), ("dark", DARK)):
+        with drawn_in(palette):
+            drawing = to_svg(getattr(plots, name)())
+        drawings[theme] = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+    return drawings
+
+
+def _write_cell(row: Row, name: str) -> str:
+    """Write one cell of a table for people."""
+    value: Any = row[name]
+    if value is None or value == "":
+        return ""
+    if name in {"share", "to"}:
+        return f"{value * 100:.3g} %"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

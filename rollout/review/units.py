@@ -1,0 +1,55 @@
+"""The units that each look counted of each guardrail, and whether its test compared them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from analysis.counting.counts import Counts
+from rollout.decide.evidence.look_use import Use, find_use
+from rollout.decide.evidence.units import read_units
+from rollout.decide.evidence.update import is_over
+from rollout.decide.record.facts import Observed
+from rollout.decide.state.rollout import RolloutState
+from rollout.ports import Entry
+
+
+@dataclass(frozen=True)
+class LookUnits:
+    """What one look counted of one guardrail, `at` a unix time, `seconds` after the start.
+
+    `share` is the canary's confirmed share of traffic, `use` what the guardrail's test does with a
+    look that began then. `is_compared` says that it did compare both versions: after the warm-up,
+    with units of both.
+    """
+
+    at: float
+    seconds: float
+    share: float
+    guardrail: str
+    counts: Counts
+    use: Use
+    is_compared: bool
+
+
+def list_units(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[LookUnits]:
+    """Yield one rollout's counts by look and guardrail, from its entries and states after each."""
+    for (before, after), entry in zip(pairwise(states), entries[1:], strict=True):
+        if isinstance(entry.fact, Observed) and not is_over(before):
+            yield from _count(before, after, entry.fact)
+
+
+def _count(before: RolloutState, after: RolloutState, fact: Observed) -> Iterator[LookUnits]:
+    for guardrail in before.plan.spec.guardrails:
+        own, then = before.guardrails[guardrail.name], after.guardrails[guardrail.name]
+        _, counts = read_units(own, fact, guardrail, before.started_at)
+        yield LookUnits(
+            at=fact.at,
+            seconds=fact.at - before.started_at,
+            share=before.split.served_share,
+            guardrail=guardrail.name,
+            counts=counts,
+            use=find_use(before, fact, guardrail),
+            is_compared=then.test.canary_units > own.test.canary_units,
+        )
