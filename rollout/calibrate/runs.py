@@ -98,7 +98,7 @@ def replay_once(past: Recording, seed: tuple[int, int]) -> CalibrationRun:
     router, clock = MemoryRouter(), VirtualClock()
     world = Replay(past, draw, router, dice, clock.now())
     controller = Controller(Ports(world, router, UnsealedJournal(), clock), "calibration")
-    (rollout,) = controller.start([past.plan], uncalibrated=True)
+    (rollout,) = controller.start([past.plan.with_full_authority()], uncalibrated=True)
     for _ in range(draw.looks):
         controller.tick()
         if _is_over(controller.states[rollout]):

@@ -47,6 +47,9 @@ COMMANDS = {
         "rollout.cli.author.calibrate:calibrate",
         "Measure false rollbacks on the history of stable's pods.",
     ),
+    "backtest": CommandEntry(
+        "rollout.cli.author.backtest:backtest", "Decide on what Prometheus recorded of the past."
+    ),
     "doctor": CommandEntry(
         "rollout.cli.inspect.doctor:doctor", "Check what plans need, and print what to fix."
     ),

@@ -40,7 +40,9 @@ from rollout.decide.record.facts import (
 )
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
+from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
+from rollout.decide.rules.authority import may_weigh
 from rollout.decide.state.following import Following
 from rollout.decide.state.hooks import call_anew
 from rollout.decide.state.retreat import Retreat, is_suspicion
@@ -81,7 +83,7 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
     try:
         if isinstance(fact, Started):
             return begin_rollout(fact)
-        return _note_blindness(_apply(state, fact, seq), fact)
+        return _begin_weighing(_note_blindness(_apply(state, fact, seq), fact))
     except Exception as error:
         problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: "
         problem += describe_first(error) if isinstance(error, ValidationError) else str(error)
@@ -123,6 +125,11 @@ def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
         certain = blindness(replace(state, leapt_clock=NEVER), fact.at)
         since |= dict.fromkeys(names.keys() - certain.keys(), state.clock)
     return state if since == state.blind_since else replace(state, blind_since=since)
+
+
+def _begin_weighing(state: RolloutState) -> RolloutState:
+    """Take a canary whose weight others gave as one that has stepped, once it can be judged."""
+    return replace(state, stepped=True) if may_weigh(state) else state
 
 
 def _note_newest_sample(state: RolloutState) -> RolloutState:
@@ -177,7 +184,7 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
     if fact.action != "hold":
         state = replace(state, reverts=0)
     match fact.action:
-        case "hold":
+        case "hold" | "end":
             return state
         case "pause":
             return _pause(state, fact)
@@ -195,6 +202,8 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
 def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     """Want the decided split at the mesh."""
     gives_weight = fact.split.canary > 0
+    if state.is_observer and state.split.canary:  # others gave what is taken back
+        state = replace(state, first_write=state.first_write or LOST)
     is_retreat = fact.action == "retreat"
     if is_suspicion(fact):
         state = replace(state, suspicions=state.suspicions + 1)
@@ -430,6 +439,8 @@ def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> Rollou
     is_before = is_withdrawn or not state.first_write
     led_before = fact.leading if is_before else (*state.led_before, *fact.lacking)
     state = replace(state, route_read=fact, retreat=retreat, led_before=led_before)
+    if state.phase == "observing" and fact.split is not None and not fact.problem:
+        return _take_live(state, fact.split, fact.at)
     if not is_withdrawn:
         return state
     return replace(
@@ -438,6 +449,20 @@ def _apply_route_read(state: RolloutState, fact: RouteRead, _seq: int) -> Rollou
         phase=MOVES.get((state.phase, "withdrawn"), state.phase),
         first_write=0,
         stepped=False,
+    )
+
+
+def _take_live(state: RolloutState, split: Split, at: float) -> RolloutState:
+    """Take the live split as what is wanted and confirmed: who only observes has no other."""
+    if split == state.split:
+        return state
+    has_mirrored = state.split.way == "mirror"
+    return replace(
+        state,
+        delivery=state.delivery.drift(split, state.at_server(at), state.clock),
+        mirrored_until=state.at_server(at) if has_mirrored else state.mirrored_until,
+        moved_at=state.clock,
+        steady_at=None,
     )
 
 

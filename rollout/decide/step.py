@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.reasons import Reason
-from rollout.decide.rules import deadline, first_write, progress, safety
+from rollout.decide.rules import authority, deadline, first_write, progress, safety
 from rollout.decide.rules.choice import Choice
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
@@ -31,6 +31,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     progress.promoted,
     progress.paused,
     progress.retreated,
+    authority.unweighted,
     *first_write.OBSTACLES,
     progress.making,
     *progress.ASKED,
@@ -74,8 +75,8 @@ def step(
     if state.is_terminal:
         return None
     lived = state.lived_by(now) if lived is None else lived
-    current = view(state, now, lived)
-    choice = choose(current)
+    current = view(authority.act_as_full(state), now, lived)
+    choice = authority.limit(state, current, choose(current))
     last = state.last
     is_repeated = last is not None and (last.action, last.reasons) == (
         choice.action,
@@ -86,6 +87,7 @@ def step(
     # The decision of the end explains the wait for the traffic, so such a hold adds nothing.
     is_repeated = is_repeated or choice.reasons[0] == Reason.FOLLOWING
     is_answer = state.asked is not None or (state.drifted and choice.reasons[0] == _ADOPTED)
+    is_answer = is_answer or choice.would is not None  # who only observes records every look
     if choice.action == "hold" and is_repeated and not is_answer:
         return None
     return Decided(
@@ -95,6 +97,7 @@ def step(
         action=choice.action,
         split=choice.split,
         reasons=tuple(map(str, choice.reasons)),
-        sentence=sentence.sentence(state, choice.action, choice.split, choice.reasons, current),
+        sentence=sentence.explain(current.state, choice, current),
         numbers=numbers(state, current.judgement),
+        would=choice.would,
     )

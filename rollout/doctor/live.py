@@ -11,6 +11,7 @@ from rollout.doctor.finding import Finding
 from rollout.errors import RouteError
 from rollout.kube.kinds import Json
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.terms import FULL, only_observes
 from rollout.ports import RouteStatus
 from rollout.route.kube.conditions import git_tool_of
 
@@ -24,6 +25,8 @@ def of_weight(plan: Plan, status: RouteStatus, recorded: Recorded) -> Finding:
     """Check that the route is at stable, or where this plan's own rollout has brought it."""
     split, writer = status.split, status.write_id
     weight = f"the route answers: {format_split(split)} for the canary now"
+    if only_observes(plan.spec.authority or FULL):
+        return _of_observed_weight(plan, status, weight)
     if not split.canary:
         return Finding("mesh", plan.name, "ok", weight + _describe_pins(status))
     write_id = WriteId.parse(writer)
@@ -34,6 +37,14 @@ def of_weight(plan: Plan, status: RouteStatus, recorded: Recorded) -> Finding:
         fix = "end the other controller of this plan, or name its journal with --journal"
         return Finding("mesh", plan.name, "warn", message, fix)
     return Finding("mesh", plan.name, "ok", f"{weight}, written as {writer}")
+
+
+def _of_observed_weight(plan: Plan, status: RouteStatus, weight: str) -> Finding:
+    """Check that the route, whose weights are others' to move, gives both versions something."""
+    if status.split.canary and status.split.stable:
+        return Finding("mesh", plan.name, "ok", f"{weight}; others move it")
+    message = f"{weight}: until both versions have traffic there is nothing to compare"
+    return Finding("mesh", plan.name, "warn", message, "give the canary a weight, or wait for it")
 
 
 def of_unread(plan: Plan, error: RouteError) -> Finding:

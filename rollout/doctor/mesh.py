@@ -19,6 +19,7 @@ from rollout.doctor.live import Recorded
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.terms import FULL, only_observes
 from rollout.ports import Router
 from rollout.route.create.creation import routes
 from rollout.route.istio.destinations import explain_missing_subset, explain_overlap
@@ -66,6 +67,8 @@ def of_plan(
         yield problem
     if not problem or weight.level != "ok":
         yield weight
+    if only_observes(plan.spec.authority or FULL):
+        return  # neither an owner of the route nor missing endpoints stand against looking on
     yield from live.of_reports(plan, status)
     if plan.spec.waits_for_endpoints and router.endpoints(plan, "canary") is False:
         yield live.of_no_endpoints(plan)
@@ -76,7 +79,12 @@ def _check_envoy(plan: Plan, envoy: EnvoyAdmin) -> Finding | None:
     if unknown := envoy.unknown(plan):
         fix = "define it in Envoy, or name both clusters in spec.route.envoy.clusters"
         return Finding("mesh", plan.name, "fail", f"Envoy has no cluster {unknown}", fix)
-    if plan.spec.route.envoy and not _is_replaceable(Path(plan.spec.route.envoy.file)):
+    is_written = plan.spec.authority != "observe"
+    if (
+        plan.spec.route.envoy
+        and is_written
+        and not _is_replaceable(Path(plan.spec.route.envoy.file))
+    ):
         folder = Path(plan.spec.route.envoy.file).parent
         message = f"{plan.spec.route.envoy.file} cannot be replaced"
         return Finding("mesh", plan.name, "fail", message, f"give write access to {folder}")
@@ -109,6 +117,8 @@ def _check_object(plan: Plan, get: Get) -> Iterator[Finding]:
     target = target_of(plan)
     try:
         manifest = get(target.kind, plan.metadata.namespace, target.name)
+        if only_observes(plan.spec.authority or FULL):
+            return
         yield from live.of_git_tool(plan, target.name, manifest)
         for split in max_splits(plan):
             patch(manifest, plan, split, "")

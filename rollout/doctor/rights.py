@@ -88,7 +88,8 @@ def of_route(plan: Plan) -> list[Right]:
         return []
     target = target_of(plan)
     group, plural = target.kind.group, target.kind.plural
-    needed = [Right(v, group, plural, namespace, target.name) for v in ("get", "patch")]
+    verbs = ("get",) if plan.spec.authority == "observe" else ("get", "patch")
+    needed = [Right(v, group, plural, namespace, target.name) for v in verbs]
     if route.istio is not None and route.istio.destination_rule is not None:
         rule, name = DESTINATION_RULE, route.istio.destination_rule
         needed.append(Right("get", rule.group, rule.plural, namespace, name))
@@ -112,7 +113,7 @@ def _list_policy_rights(plan: Plan) -> Iterator[Right]:
     if plan.spec.policy is None:
         return
     for target in parts(plan):
-        for verb in ("get", "patch"):
+        for verb in ("get",) if plan.spec.authority == "observe" else ("get", "patch"):
             kind = target.kind
             yield Right(verb, kind.group, kind.plural, plan.metadata.namespace, target.name)
 

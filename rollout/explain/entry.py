@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rollout.decide.record.facts import (
+    Action,
     Calibrated,
     Decided,
     Elected,
@@ -45,6 +46,9 @@ def what(fact: Fact) -> str:
     match fact:
         case Decided(action="advance"):
             return f"advance to {format_split(fact.split)}"
+        case Decided(action="hold", would=would) if would is not None:
+            to = f" to {format_split(would.split)}" if would.action == "advance" else ""
+            return f"would {would.action}{to}"
         case Decided():
             return fact.action
         case Followed():
@@ -52,6 +56,11 @@ def what(fact: Fact) -> str:
         case HumanSaid():
             return f"{fact.command} asked"
     return fact.kind.replace("-", " ")
+
+
+def name_act(fact: Decided) -> Action:
+    """Return the action by which a decision is coloured: what would be done, where less is."""
+    return fact.would.action if fact.would else fact.action
 
 
 def sentence(fact: Fact) -> str:

@@ -127,7 +127,15 @@ def _describe_end_of_pause(state: RolloutState, now: float) -> str:
     )
 
 
+def _describe_end_of_observation(state: RolloutState, now: float) -> str:
+    """Describe what ends an observation; with `abort-only` a rollback does it, too."""
+    back = " roll back when it would," if state.authority == "abort-only" else ""
+    left = duration(max(state.due_at - now, 0))
+    return f"look on,{back} and end by surefoot abort {state.plan.name} or in {left}"
+
+
 _ENDS_OF_PHASES: Mapping[Phase, Callable[[RolloutState, float], str]] = {
+    "observing": _describe_end_of_observation,
     "paused": _describe_end_of_pause,
     "following": _describe_end,
     "retreated": _describe_end_of_retreat,

@@ -29,6 +29,7 @@ _PROMOTED: frozenset[Phase] = frozenset({"promoting", "following", "promoted"})
 _HELD: Mapping[Phase, str] = {
     "waiting": "the rollout has not taken its first step",
     "paused": "the rollout is paused, and a person has to end that",
+    "observed": "the observation has ended",
     "retreated": "the canary has gone back, and climbs again later",
 }
 
@@ -85,7 +86,9 @@ def _judge(state: RolloutState, now: View, goal: Goal) -> tuple[Answer, str]:
     if state.phase in _PROMOTED:
         return _judge_promoted(state, now)
     if now.judgement.harmful:
-        return "stop", f"{join(now.judgement.cause)} shows harm: the canary is to be rolled back"
+        verb = "would" if state.authority == "observe" else "is to"
+        cause = join(now.judgement.cause)
+        return "stop", f"{cause} shows harm: the canary {verb} be rolled back"
     if obstacle := _HELD.get(state.phase) or _find_obstacle(state, now):
         return "wait", obstacle
     if goal == "promotion" and not now.judgement.safe:
@@ -110,6 +113,7 @@ def _find_obstacle(state: RolloutState, now: View) -> str:
     """Return what stands in the way of more weight; empty where nothing does."""
     obstacles = (
         (bool(now.blind), _describe_blind(now)),
+        (not state.wanted.canary and state.is_observer, "the route gives the canary no weight"),
         (state.delivery.is_open, "the mesh has not confirmed the last weight"),
         (now.is_skewed, "the counted share of traffic contradicts the weight"),
         (bool(now.suspected), f"{join(now.suspected)} looks worse than stable"),

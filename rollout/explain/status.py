@@ -13,12 +13,20 @@ from analysis.verdict.readout import Readout
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.reasons import Reason, split_reason
+from rollout.decide.rules.authority import act_as_full
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.decide.text.following import describe_following
-from rollout.decide.text.sentence import sentence
+from rollout.decide.text.sentence import explain
+from rollout.explain.forecast import (
+    Forecast,
+    Timer,
+    describe_step,
+    forecast_proof,
+    list_timers,
+)
 from rollout.explain.next_action import next_action
 from rollout.ports import Entry
 from rollout.redact import redact_values
@@ -27,12 +35,18 @@ from rollout.tick.fleet import recorded_stable, service_key
 
 @dataclass(frozen=True)
 class Line:
-    """One guardrail: its verdict and the numbers behind it."""
+    """One guardrail: its verdict and the numbers behind it.
+
+    `forecast` is what its proof still takes, None where that is not known; `blind_since` is in unix
+    seconds.
+    """
 
     name: str
     verdict: str
     reason: str
     readout: Readout
+    forecast: Forecast | None = None
+    blind_since: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,10 @@ class Report(RolloutStanding):
     lived: float = 0.0  # seconds from the start to the newest entry in which somebody looked
     elapsed: float = 0.0  # the same by the wall clock
     release: Mapping[str, str] | None = None  # its digest, and what it is of; None if not declared
+    authority: str = "full"
+    step: str = ""  # which of the plan's steps it is at
+    timers: tuple[Timer, ...] = ()  # what acts by itself, the soonest first
+    would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `status --json`, whose keys are stable."""
@@ -128,7 +146,14 @@ def report(
     rollout_view = judge_now(state, now)
     judgement = rollout_view.judgement
     lines = tuple(
-        Line(name, verdict.kind, verdict.reason, judgement.readouts[name])
+        Line(
+            name,
+            verdict.kind,
+            verdict.reason,
+            judgement.readouts[name],
+            None if state.is_terminal else forecast_proof(rollout_view, name),
+            rollout_view.blind[name].since if name in rollout_view.blind else None,
+        )
         for name, verdict in judgement.verdicts.items()
     )
     rollout_report = Report(
@@ -150,6 +175,10 @@ def report(
         traffic=_describe_last_write(state),
         lived=round(state.lived, 3),
         release=state.plan.spec.release.described if state.plan.spec.release else None,
+        authority=state.authority,
+        step="" if state.is_terminal else describe_step(state),
+        timers=tuple(list_timers(rollout_view)),
+        would=find_wish(state),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
@@ -177,6 +206,12 @@ def find_standing(rollout: str, state: RolloutState) -> RolloutStanding:
         shown=format_split(state.live),
         confirmed=not state.delivery.is_open,
     )
+
+
+def find_wish(state: RolloutState) -> str:
+    """Return the action that full authority would take now; empty where nothing else is done."""
+    last = state.last
+    return last.would.action if last and last.would and not state.is_terminal else ""
 
 
 def _describe_route(state: RolloutState) -> LiveRoute | None:
@@ -214,7 +249,7 @@ def _describe_now(state: RolloutState, rollout_view: View) -> str:
     is_now = len(names) == len(last.reasons) and rollout_view.blind.keys() >= set(names)
     if state.is_terminal or last.action != "hold" or not is_now:
         return last.sentence
-    return sentence(state, last.action, last.split, last.reasons, rollout_view)
+    return explain(act_as_full(state), last, rollout_view)
 
 
 def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rollout.ports import Entry
 
 _NO_MOVE = ("hold", "resume")  # a hold may stand between a rollback and its confirmation
-End = Literal["promote", "roll back", "undo"]
+End = Literal["promote", "roll back", "undo", "end"]
 
 
 def by_rollout(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -46,12 +46,17 @@ def plan_name(started: Started) -> str:
     return name if isinstance(name, str) else started.rollout
 
 
-def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
+def find_matching(plan_names: Mapping[str, str], name: str) -> list[str]:
     """Find the rollouts that a user means by a plan's name or a rollout id; the latest last.
 
-    `plan_names` is what `names` returns. Raises InputError, which lists the names in it.
+    `plan_names` is what `names` returns.
     """
-    ids = [rollout for rollout, plan in plan_names.items() if name in (rollout, plan)]
+    return [rollout for rollout, plan in plan_names.items() if name in (rollout, plan)]
+
+
+def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
+    """Find the same rollouts. Raises InputError, which lists the names, where there is none."""
+    ids = find_matching(plan_names, name)
     if not ids:
         listed = ", ".join(sorted(set(plan_names.values()))) or "none yet"
         raise InputError(f"there is no rollout {name!r}; known: {listed}")
@@ -75,6 +80,8 @@ def end_of(entries: Iterable[Entry]) -> End | None:
             confirmed = not entry.fact.follows
         elif isinstance(entry.fact, Followed):
             confirmed = True
+    if decided and decided.action == "end":  # of an observation, which writes nothing
+        return decided.action
     if decided and confirmed and decided.action in ("promote", "roll back", "undo"):
         return decided.action
     return None

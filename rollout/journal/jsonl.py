@@ -109,12 +109,13 @@ def _reject_constant(name: str) -> None:
 class LinesJournal:
     """A recording, for reading only.
 
-    The file is read again at every call, because it may grow meanwhile. What was read before has to
-    be in it still: another recording in its place raises JournalError.
+    The file is read again where it has changed since, because it may grow meanwhile. What was read
+    before has to be in it still: another recording in its place raises JournalError.
     """
 
     def __init__(self, path: Path | str) -> None:
         self._path, self._known, self._lock = Path(path), NewestRow(), Lock()
+        self._loaded, self._version = MemoryJournal(), tuple[int, ...]()
 
     def append(self, facts: Sequence[Fact], after: int) -> list[Entry]:
         """Raise JournalError: a recording does not change."""
@@ -125,7 +126,7 @@ class LinesJournal:
 
     def rows(self, after: int = 0, most: int | None = None) -> list[Row]:
         """The sealed rows above `after`, the first `most`. Raises JournalError."""
-        return self._load().rows(after)[:most]
+        return self._load().rows(after, most)
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""
@@ -148,7 +149,19 @@ class LinesJournal:
 
     def _load(self) -> MemoryJournal:
         with self._lock:
-            return MemoryJournal(self._load_rows())
+            version = self._read_version()
+            if not version or version != self._version:
+                self._loaded = MemoryJournal(self._load_rows())
+                self._version = version
+            return self._loaded
+
+    def _read_version(self) -> tuple[int, ...]:
+        """Return what tells one state of the file from another; empty where nobody can tell."""
+        try:
+            state = self._path.stat()
+        except OSError:
+            return ()
+        return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
     def _load_rows(self) -> list[Row]:
         rows = self._read_lines(from_lines)

@@ -39,7 +39,7 @@ class MemoryJournal:
         NewestRow().check_kept(
             after, self._rows[after - 1] if 0 < after <= len(self._rows) else None
         )
-        return self._rows[after:][:most]
+        return self._rows[after : None if most is None else after + most]
 
     def read(self, after: int = 0) -> list[Entry]:
         """See rollout.ports.Journal."""

@@ -27,7 +27,7 @@ from rollout.page import api
 from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
 from rollout.page.connections import OpenConnections
-from rollout.page.numbers import read_number
+from rollout.page.numbers import is_odd_number, read_number
 from rollout.page.pages import PageSet
 from rollout.redact import redact
 
@@ -241,7 +241,7 @@ async def _failed(pages: PageSet, request: Request, error: Exception) -> Respons
 
 
 async def _refused(pages: PageSet, request: Request, error: Exception) -> Response:
-    if isinstance(error, ArithmeticError | ValueError):
+    if is_odd_number(error):
         return _show_error(pages, request, _ODD, 503)
     if not isinstance(error, HTTPException):
         return _show_error(pages, request, "that failed", 500)

@@ -32,6 +32,7 @@ from rollout.tick.fleet import recorded_stable
 _ROWS = 500  # rows that a browser gets at once
 _NEWEST = 40  # entries on a rollout's page
 _NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
+_OLDER_ROLLOUTS = 40  # without them
 FILTERS = ("rollout", "action", "reason", "actor", "since", "until")
 """The fields by which the page of the log can be filtered."""
 
@@ -114,7 +115,7 @@ class PageSet:
         if not own:
             raise InputError(f"no rollout of {service!r} in {namespace!r} is in this journal")
         newest = {name: self._state(name) for name in own[-_NEWEST_ROLLOUTS:]}
-        older = {name: states[name] for name in own[:-_NEWEST_ROLLOUTS][-views.PAGE :]}
+        older = {name: states[name] for name in own[:-_NEWEST_ROLLOUTS][-_OLDER_ROLLOUTS:]}
         return self._page(
             "service",
             service=service,

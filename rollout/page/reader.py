@@ -98,8 +98,8 @@ class JournalReader:
 
     def headlines(self, rollout: str = "") -> Sequence[Headline]:
         """Return headlines in order, of one rollout or all, without looks of ended ones."""
-        with self._lock:
-            return tuple(self._of_rollout.get(rollout, ()) if rollout else self._headlines)
+        with self._lock:  # the lists only grow, so nobody needs a copy
+            return self._of_rollout.get(rollout, []) if rollout else self._headlines
 
     def entries(self, places: Sequence[int]) -> list[Entry]:
         """Return the entries with these numbers. Raises JournalError."""

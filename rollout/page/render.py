@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from rollout import __version__
 from rollout.page.views import SHAPES
-from rollout.plan.fields.units import percent
+from rollout.plan.fields.units import duration, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -121,6 +121,7 @@ class Renderer:
             "amount": _format_amount,
             "moment": _format_moment,
             "iso": _format_iso,
+            "lasting": duration,
             "document": _format_document,
             "verdict_shape": lambda verdict: SHAPES.get(verdict, "•"),
             "slug": lambda words: words.replace(" ", "-"),

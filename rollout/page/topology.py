@@ -23,7 +23,7 @@ from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.traffic import RecentUnits, count_recent
 
-MOST_SERVICES = 40
+MOST_SERVICES = 25
 """Services on the page; those that need a person and those under way come first."""
 
 UNKNOWN = "unknown"

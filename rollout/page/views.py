@@ -10,7 +10,14 @@ from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
-from rollout.explain.status import Line, Report, RolloutStanding, find_standing, report
+from rollout.explain.status import (
+    Line,
+    Report,
+    RolloutStanding,
+    find_standing,
+    find_wish,
+    report,
+)
 from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.redact import redact
@@ -28,6 +35,7 @@ MOST_SERVICES = 200
 """Services that the first page names."""
 
 _CALLS = {"paused", "retreated"}  # phases in which a person is awaited
+_CALLING_WISHES = {"roll back", "retreat", "pause"}  # what full authority would have done by itself
 
 
 @dataclass(frozen=True)
@@ -139,6 +147,8 @@ def why_called(state: RolloutState, *, is_blind: bool) -> str:
         return ""
     if state.phase in _CALLS:
         return state.phase
+    if (wish := find_wish(state)) in _CALLING_WISHES:
+        return f"would {wish}"
     if state.route_problem:
         return "the mesh has a problem"
     return "blind" if is_blind else ""

@@ -111,6 +111,9 @@ def _note_past(plan: Plan, learnt: Learned) -> Iterator[PlanFinding]:
 def _note_policies(plan: Plan, base: Assumptions) -> Iterator[PlanFinding]:
     if plan.spec.when_inconclusive == "promote":
         yield note("promotes-unproven", "at the deadline the plan promotes without proof")
+    if plan.spec.authority is not None:
+        message = f"authority {plan.spec.authority}: rehearsed is what full authority would do"
+        yield note("authority", message)
     if label := observational(plan):
         kind, _, why = label.partition(": ")
         yield note(kind, f"{why}; the rehearsal ignores that difference")

@@ -46,7 +46,11 @@ class Run:
 
 
 def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequence[int]) -> Run:
-    """Run the plan once until it is promoted, rolled back or paused. Same seed, same run."""
+    """Run the plan once until it is promoted, rolled back or paused. Same seed, same run.
+
+    It is rehearsed with full authority: what others do with the weights is theirs.
+    """
+    plan = plan.with_full_authority()
     router, clock = MemoryRouter(segment=ASSUMED_SEGMENT), VirtualClock()
     stable, canary = plan.spec.stable.version, plan.spec.canary.version
     world = SimulatedService(

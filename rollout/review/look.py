@@ -19,7 +19,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.ports import Entry
 
-PARTS = ("action", "split", "reasons", "numbers")
+PARTS = ("action", "split", "reasons", "numbers", "would")
 """The fields that a replay must reproduce; texts may differ, see `_compared`."""
 _TEXTS = frozenset({"reason", "words"})
 """The keys of a guardrail's recorded numbers that hold text."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.record.reasons import outcome_of
 from rollout.stories.faults import FAULTS
+from rollout.stories.faults.routes import ramp_by_others
 from rollout.stories.invariants import Broken, PromiseWatch
 from rollout.stories.story import SeededStory, StoryEvent
 from rollout.stories.world.healing import heal
@@ -82,6 +83,8 @@ def _run(story: SeededStory) -> Played:
 def play_in(world: StoryWorld, story: SeededStory) -> Played:
     """Play a story in a world that is made for it, which is left as the story leaves it."""
     watch = PromiseWatch(story, world)
+    if story.setting.is_moved_by_others():
+        ramp_by_others(world)
     waiting = sorted(story.events)
     happened: list[str] = []
     steps = 0

@@ -41,6 +41,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "routes": ("1", "2"),
     "version": ("new", "old"),
     "policy": ("no", "yes"),
+    "authority": ("full", "observe", "abort-only", "advance"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -68,6 +69,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "routes": (0.85, 0.15),
     "version": (0.95, 0.05),
     "policy": (0.8, 0.2),
+    "authority": (0.85, 0.05, 0.05, 0.05),
 }
 
 SHOWN = "shown"  # the guardrail that is no evidence
@@ -108,6 +110,7 @@ class Setting:
     routes: str = "1"
     version: str = "new"
     policy: str = "no"
+    authority: str = "full"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -135,6 +138,10 @@ class Setting:
             value = getattr(self, field.name)
             if value != field.default:
                 yield f"{field.name}={value}"
+
+    def is_moved_by_others(self) -> bool:
+        """Whether the weights are others' to move: the controller only observes."""
+        return self.authority in {"observe", "abort-only"}
 
     def is_harmful(self) -> bool:
         """Whether the canary is worse than the plan allows from some time on."""
@@ -205,6 +212,8 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["holdback"] = {"share": "10%", "lasts": "10s"}
     if setting.policy == "yes" and setting.mesh == "istio":
         ways["policy"] = POLICY_OF_PLAN
+    if setting.authority != "full":
+        ways["authority"] = setting.authority
     if setting.hooks == "yes":
         ways["hooks"] = [
             {"name": "before", "when": "before", "url": "http://hooks/before"},

@@ -14,6 +14,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.errors import InputError
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.terms import FULL, Authority, find_narrowest
 from rollout.tick.fleet import Fleet
 
 Again = Literal["undo", "retry", "confirm"]
@@ -75,11 +76,14 @@ def started(
     attempt: int = 1,
     uncalibrated: bool = False,
     can_read_past: bool = False,
+    authority: Authority | None = None,
 ) -> Started:
     """Return the fact that begins an attempt of a plan.
 
+    `authority` is the installation's; the narrower of both is recorded, where it is not full.
     The past is read where the observer can; a comparison with the time before a switch has its own.
     """
+    narrowest = find_narrowest(plan.spec.authority, authority)
     return Started(
         rollout=attempt_id(plan.id, attempt),
         at=at,
@@ -96,6 +100,7 @@ def started(
         suspects=True,
         watches_collapse=True,
         prometheus=plan.spec.prometheus.default,
+        authority=None if narrowest == FULL else narrowest,
     )
 
 
@@ -110,7 +115,8 @@ def cannot_apply(
     if command == "undo" and state.is_following and state.end == "promoted":
         return check(state.plan) if check else ""
     if not state.is_terminal:
-        way_out = f"sends all traffic to {state.versions[0]}" if state.first_write else "ends it"
+        is_given = state.first_write or (state.authority == "abort-only" and state.split.canary)
+        way_out = f"sends all traffic to {state.versions[0]}" if is_given else "ends it"
         return f"{rollout} has not ended ({state.phase}): `surefoot abort` {way_out}"
     if command == "undo":
         return _cannot_undo(fleet, rollout) or (check(state.plan) if check else "")
@@ -125,6 +131,8 @@ def cannot_apply(
 def _cannot_undo(fleet: Fleet, rollout: str) -> str:
     """Explain why an ended rollout is no promotion to undo; empty where it is."""
     state = fleet.states[rollout]
+    if state.phase == "observed":
+        return f"{rollout} only observed, nothing to undo"
     if state.phase != "promoted":
         return f"{rollout} was {state.phase}, nothing to undo: {state.versions[0]} has all traffic"
     if (other := fleet.under_way(state.plan)) is not None:
@@ -170,6 +178,7 @@ def _start_next_attempt(fleet: Fleet, state: RolloutState, at: float, controller
         attempt=state.attempt + 1,
         uncalibrated=bool(lacking),
         can_read_past=state.reads_past,
+        authority=state.authority,
     )
 
 

@@ -19,6 +19,7 @@ from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
 from rollout.errors import FactError, JournalError, ReplayError, RouteError
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.terms import FULL, Authority, may_write
 from rollout.ports import Answer, Ask, Observer, Router, RouteStatus
 from rollout.redact import redact, redact_values
 
@@ -102,10 +103,15 @@ def blind(plan: Plan, problem: str) -> Answer:
 
 @dataclass
 class GuardedRouter:
-    """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick."""
+    """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick.
+
+    It writes nothing that the installation's `authority` does not allow, whatever was decided: a
+    rollout may have begun under a wider one.
+    """
 
     inner: Router
     timer: Callable[[], float]
+    authority: Authority = FULL
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
     _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
@@ -129,6 +135,8 @@ class GuardedRouter:
         is_last: bool = False,
     ) -> None:
         """See rollout.ports.Router. A way back to stable waits for no other rollout's turn."""
+        if not may_write(self.authority, is_back=not split.canary):
+            raise RouteError(f"--authority {self.authority} allows no such write", refused=True)
 
         def ask() -> None:
             self._written[plan.id] = self.timer()

@@ -18,6 +18,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.errors import FactError, InputError, JournalMovedError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
+from rollout.plan.model.terms import FULL, Authority
 from rollout.ports import Answer, Entry, HistorySource, Ports, RouteStatus
 from rollout.tick import bulkheads, deliver
 from rollout.tick.attempts import started
@@ -43,6 +44,7 @@ class Controller:
     `permit` raises InputError for a plan that names what this installation does not allow.
     `on_problem` is told of what went wrong in one rollout while the others went on. `prometheus` is
     the server of plans that name none; it is recorded at their start. `has_gaps`: see `LivedTime`.
+    `authority` is the installation's: it bounds every plan's, and what is written to the mesh.
     """
 
     ports: Ports
@@ -53,13 +55,16 @@ class Controller:
     on_problem: Callable[[str], None] = lambda _problem: None
     prometheus: PrometheusServer | None = None
     has_gaps: bool = False
+    authority: Authority = FULL
 
     def __post_init__(self) -> None:
         self._sync = JournalSync(self.ports.journal, self.fleet, self._notify)
         self._failures = Failures()
         self._lived = LivedTime(self.ports.clock.monotonic, self.has_gaps)
         self._bulkheads = bulkheads.Bulkheads(self._tell)
-        self._router = bulkheads.GuardedRouter(self.ports.router, self.ports.clock.monotonic)
+        self._router = bulkheads.GuardedRouter(
+            self.ports.router, self.ports.clock.monotonic, self.authority
+        )
         self._hook_runner = HookRunner(self.ports.hooks)
         self._pod_history = PodHistoryReader(self.ports.observer)
 
@@ -129,6 +134,7 @@ class Controller:
             controller=self.version,
             uncalibrated=waived,
             can_read_past=isinstance(self.ports.observer, HistorySource),
+            authority=self.authority,
         )
 
     def note(self, fact: Fact) -> None:

@@ -29,6 +29,7 @@ from rollout.decide.record.facts import Fact
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import RouteError
+from rollout.plan.model.terms import may_write
 from rollout.ports import Clock, Router, RouteStatus
 from rollout.tick.judge_status import (
     gives_nothing,
@@ -105,6 +106,8 @@ def _note_new(status: RouteStatus | RouteError, state: RolloutState, note: Note)
 def _write(router: Router, rollout: str, state: RolloutState) -> RouteError | None:
     if state.is_going_back and state.wanted.canary:  # asserted: no rule and no fold may lead here
         return RouteError("nothing was written: a rollback gives the canary no weight")
+    if not may_write(state.authority, is_back=not state.wanted.canary):  # asserted as well
+        return RouteError(f"nothing was written: the rollout's authority is {state.authority}")
     mark, is_last = write_id(rollout, state), is_last_write(state)
     try:
         router.write(state.plan, state.wanted, mark, state.before, is_last=is_last)

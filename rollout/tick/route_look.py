@@ -37,7 +37,9 @@ def look_at_route(router: Router, rollout: str, state: RolloutState, now: float)
     if state.is_terminal or state.delivery.is_open:
         return []
     status = _read_at_look(router, rollout, state)
-    facts = [_find_drift(rollout, state, status, now)]
+    # Who only observes takes every split as it is.
+    is_observed = state.phase == "observing"
+    facts = [None if is_observed else _find_drift(rollout, state, status, now)]
     if facts == [None]:
         facts.append(_build_route_read(router, rollout, state, status, now))
     return [fact for fact in facts if fact is not None]

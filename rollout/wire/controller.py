@@ -10,6 +10,7 @@ from rollout.build import read_build
 from rollout.errors import JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
+from rollout.plan.model.terms import FULL, Authority
 from rollout.ports import Ports
 from rollout.reach import Reach
 from rollout.tick.controller import Controller
@@ -38,13 +39,15 @@ def open_controller(
     key_file: Path | None = None,
     settings: PrometheusSettings = NO_SETTINGS,
     reach: Reach | None = None,
+    authority: Authority = FULL,
 ) -> Iterator[Controller]:
     """Open the only controller of this journal; `context` is the kubeconfig's.
 
     Each write of a weight first calls `fence` and checks that we still hold the journal. With
     `instead` the lock is taken from another controller that holds it. With `watches` ended rollouts
     are looked at for a while. `on_problem` is told what went wrong in one rollout alone. `key_file`
-    holds the key of the digests in the journal, `reach` limits what plans may name.
+    holds the key of the digests in the journal, `reach` limits what plans may name,
+    `authority` what is ours to do in each.
 
     Raises JournalBusyError, JournalError, InputError for a key that cannot be used or mistakes in
     the access file.
@@ -73,6 +76,7 @@ def open_controller(
             permit=reach.check_plan,
             on_problem=on_problem,
             prometheus=settings.default,
+            authority=authority,
         )
 
 

@@ -103,6 +103,7 @@ class Replica:
             key_file=shard.key_file,
             settings=shard.settings,
             reach=shard.reach,
+            authority=shard.authority,
         ) as controller:
             self.meter.begin()
             namespace = self.shard.namespace

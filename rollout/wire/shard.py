@@ -8,6 +8,7 @@ from pathlib import Path
 from rollout.errors import InputError
 from rollout.journal.location import JournalLocation, is_url
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
+from rollout.plan.model.terms import FULL, Authority
 from rollout.reach import Reach
 
 
@@ -17,7 +18,8 @@ class Shard:
 
     `namespace` None means all namespaces. `lease` is `NAME` or `NAMESPACE/NAME`; None means a
     single replica without election. `duration` is the Lease's, in seconds. `key_file` holds
-    the key of the digests in the journal; replicas share it. `reach` limits what plans may name.
+    the key of the digests in the journal; replicas share it. `reach` limits what plans may name,
+    `authority` what is ours to do in each.
     """
 
     journal: JournalLocation
@@ -28,6 +30,7 @@ class Shard:
     key_file: Path | None = None
     settings: PrometheusSettings = NO_SETTINGS
     reach: Reach = field(default_factory=Reach)
+    authority: Authority = FULL
 
     @property
     def place(self) -> tuple[str, str]:

@@ -58,6 +58,7 @@ _ENDED = {
     "promote": "promoted; `surefoot undo` takes the promotion back",
     "roll back": "rolled back; `surefoot retry` starts it again",
     "undo": "undone; `surefoot retry` starts it again",
+    "end": "observed only; `surefoot retry` observes again",
 }
 
 

@@ -10,6 +10,7 @@ import click
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.errors import InputError
 from rollout.observe.access.settings import PrometheusSettings
+from rollout.plan.model.terms import AUTHORITIES, FULL, Authority
 
 if TYPE_CHECKING:
     from rollout.doctor.draft.survey import FoundService
@@ -38,6 +39,12 @@ capitals or behind a #.""",
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write to this file, a new one."
 )
+@click.option(
+    "--authority",
+    type=click.Choice(AUTHORITIES),
+    default=FULL,
+    help="What is ours to do, such as observe to begin with.  [default: full]",
+)
 @prometheus_options
 def init(
     service: str | None,
@@ -46,6 +53,7 @@ def init(
     canary: str | None,
     route: str | None,
     output: Path | None,
+    authority: Authority,
     settings: PrometheusSettings,
 ) -> None:
     """Draft a plan for SERVICE from the series that it has in Prometheus."""
@@ -92,6 +100,7 @@ def init(
         namespace=own.namespace,
         prometheus=str(server.url),
         access=server.access or "",
+        authority=authority,
     )
     text = write_plan(draft)
     if output is None:

@@ -13,6 +13,7 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.templates import templates_option
 from rollout.errors import InputError
+from rollout.journal.index import find_matching
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _load_plan(name: str, templates_folder: Path | None) -> Plan:
 
 def _find_plan(name: str, states: Mapping[str, RolloutState]) -> Plan:
     """Return the plan that a journal has under this name. Raises InputError, with what it has."""
-    own = [state for rollout, state in states.items() if name in {rollout, state.plan.name}]
+    names = {rollout: state.plan.name for rollout, state in states.items()}
+    own = [states[rollout] for rollout in find_matching(names, name)]
     if not own and len(name) >= _LEAST:
         own = [state for state in states.values() if state.plan.digest.startswith(name)]
         if len({state.plan.digest for state in own}) > 1:
@@ -94,4 +96,4 @@ def _find_plan(name: str, states: Mapping[str, RolloutState]) -> Plan:
     if not own:
         listed = (f"{state.plan.digest[:12]} {rollout}" for rollout, state in states.items())
         raise InputError(f"no plan {name!r} is in the journal; it has: {', '.join(listed)}")
-    return max(own, key=lambda state: state.started_at).plan
+    return own[-1].plan

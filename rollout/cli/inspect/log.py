@@ -14,7 +14,7 @@ from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import MOMENT, Words
 from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
-from rollout.explain.entry import clean, sentence, what
+from rollout.explain.entry import clean, name_act, sentence, what
 from rollout.explain.log import (
     EntryFilter,
     as_document,
@@ -24,6 +24,7 @@ from rollout.explain.log import (
     to_utc,
 )
 from rollout.journal.location import JournalLocation
+from rollout.journal.scan import new_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,19 +62,24 @@ def _format_line(entry: Entry) -> str:
 
 
 def _choose_colour(fact: Fact) -> str | None:
-    return _COLOURS.get(fact.action if isinstance(fact, Decided) else fact.kind)
+    return _COLOURS.get(name_act(fact) if isinstance(fact, Decided) else fact.kind)
 
 
-def batches(journal: Journal, over: Event | None) -> Iterator[Sequence[Entry]]:
+def batches(
+    journal: Journal, over: Event | None, *, has_observations: bool = False
+) -> Iterator[Sequence[Entry]]:
     """Yield the entries of the journal, then new ones until `over` is set.
 
-    Without `over` it ends after the first batch. Reading verifies the hash chain. Raises
-    JournalError when it is broken.
+    Without `over` it ends after the first batch. Reading verifies the hash chain; observations are
+    parsed only where they are wanted. Raises JournalError when it is broken.
     """
     seq = 0
     while True:
-        entries = journal.read(seq)
-        seq = entries[-1].seq if entries else seq
+        if has_observations:
+            entries = [*journal.read(seq)]
+            seq = entries[-1].seq if entries else seq
+        else:
+            entries, seq = new_entries(journal, seq)
         yield entries
         if over is None or over.wait(_POLL):
             return
@@ -200,8 +206,9 @@ def log(
         return
     show = _print_json if as_json else _print_line
     over = _stop_on_interrupt() if follow else None
+    chunks = batches(opened, over, has_observations=everything)
     try:
-        for entry in select_entries(batches(opened, over), name):
+        for entry in select_entries(chunks, name):
             if wanted.passes(headline(entry)):
                 show(entry)
     finally:

@@ -94,7 +94,9 @@ def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     from rollout.explain.decision import explain, text
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
+    from rollout.journal.scan import read_story
 
-    explanation = explain(open_for_reading(journal or default_path()).read(), number)
+    entries = read_story(open_for_reading(journal or default_path()), number)
+    explanation = explain(entries, number)
     click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)

@@ -12,7 +12,7 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.errors import DONE, NOT_FOLLOWED, TIMED_OUT, InputError
-from rollout.journal.index import names
+from rollout.journal.index import matching, names
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def find_ending(rollout: str, state: RolloutState) -> Ending | None:
     """Return how a rollout ended; None while it goes on."""
     if not state.is_terminal:
         return None
-    sentence = state.move.sentence if state.move else ""
+    ended = state.move or state.last  # an observation ends without a move
+    sentence = ended.sentence if ended else ""
     follows = not (state.following is not None and state.following.blocks_next)
     return Ending(rollout, state.phase, _find_cause(state), sentence, follows)
 
@@ -72,7 +73,8 @@ def _find_cause(state: RolloutState) -> Cause:
     """Return what led to the end: the first reason of the last decision about the mesh."""
     from rollout.decide.record.reasons import Reason, first_reason
 
-    reason = first_reason(state.move.reasons) if state.move else None
+    ended = state.move or state.last
+    reason = first_reason(ended.reasons) if ended else None
     match reason:
         case None:
             return "other"
@@ -153,17 +155,14 @@ class AwaitedRollout:
     """The newest rollout of a name, from a journal that grows."""
 
     def __init__(self, name: str) -> None:
-        from rollout.cli.text.live import Follower
+        from rollout.tick.fleet import Fleet
 
-        self._follower = Follower(name)
+        self._name, self._fleet = name, Fleet()
         self._known: dict[str, str] = {}  # plan names by rollout
 
     def read(self, journal: Journal) -> Ending | None:
         """Read what is new; return how the rollout ended, None while it goes on."""
-        entries = journal.read(self._follower.seq)
-        self._known |= names(entries)
-        for entry in entries:
-            self._follower.feed(entry)
+        self._known |= names(self._fleet.read(journal))
         newest = self._newest
         return find_ending(*newest) if newest else None
 
@@ -175,8 +174,11 @@ class AwaitedRollout:
     @property
     def _newest(self) -> tuple[str, RolloutState] | None:
         """The rollout that started last, with its state; None while none has started."""
-        states = self._follower.states.items()
-        return max(states, key=lambda named: named[1].started_at, default=None)
+        try:
+            rollout = matching(self._known, self._name)[-1]
+        except InputError:
+            return None
+        return rollout, self._fleet.states[rollout]
 
     def __str__(self) -> str:
         """Where the rollout is, and the sentence of its newest move."""
@@ -184,7 +186,7 @@ class AwaitedRollout:
 
         if self._newest is None:
             others = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
-            name = clean(self._follower.name or "")
+            name = clean(self._name)
             return f"no rollout of the name {name!r} has started; known: {others}"
         rollout, state = self._newest
         sentence = f": {clean(state.move.sentence)}" if state.move else ""

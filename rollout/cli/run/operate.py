@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rollout.cli.options.authority import authority_option
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.key_file import key_file_option
 from rollout.cli.options.metrics_server import serving
@@ -19,6 +20,7 @@ from rollout.redact import redact
 
 if TYPE_CHECKING:
     from rollout.observe.access.settings import PrometheusSettings
+    from rollout.plan.model.terms import Authority
     from rollout.ports import Entry
 
 _QUIET = 60.0  # seconds during which the same problem is printed only once
@@ -50,6 +52,7 @@ traffic goes back to stable. Of a plan only its status is written.""",
     help="Run several replicas: the one that holds this Lease decides. Needs PostgreSQL.",
 )
 @click.option("--lease-duration", type=SECONDS, default="15s", show_default=True, hidden=True)
+@authority_option
 @limited
 @serving
 @page_option
@@ -69,6 +72,7 @@ def operate(
     page: int | None,
     page_token: Path | None,
     allow: Path | None,
+    authority: Authority,
 ) -> None:
     """Run the RolloutPlans of a cluster, and show the status of each."""
     from rollout.cli.inspect.log import print_entry
@@ -81,7 +85,9 @@ def operate(
 
     where, clock = journal or default_path(), SystemClock()
     reach = load_reach(allow)
-    shard = Shard(where, namespace, lease, lease_duration, triggers, key_file, settings, reach)
+    shard = Shard(
+        where, namespace, lease, lease_duration, triggers, key_file, settings, reach, authority
+    )
     printed_at: dict[str, float] = {}
 
     def on_problem(problem: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.group import Refusal
+from rollout.cli.options.authority import authority_option
 from rollout.cli.options.journal import journal_option
 from rollout.cli.options.key_file import key_file_option
 from rollout.cli.options.metrics_server import serving
@@ -25,6 +26,7 @@ from rollout.redact import redact
 if TYPE_CHECKING:
     from rollout.observe.access.settings import PrometheusSettings
     from rollout.plan.model.plan import Plan
+    from rollout.plan.model.terms import Authority
     from rollout.ports import Entry
     from rollout.tick.agenda import Agenda
     from rollout.tick.fleet import Fleet
@@ -43,8 +45,8 @@ Examples:
   surefoot run plans/*.yaml --journal ./journal.db
 
 {_SIGTERM_HELP}
-Exit codes: 0 all promoted, 1 one was not, 2 bad input, 3 one has ended and traffic does not follow
-it, 130 interrupted by Ctrl-C.""",
+Exit codes: 0 all promoted or observed, 1 one was not, 2 bad input, 3 one has ended and traffic does
+not follow it, 130 interrupted by Ctrl-C.""",
 )
 # A plan that cannot be read is refused by us: what is open does not wait for it.
 @click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
@@ -55,6 +57,7 @@ it, 130 interrupted by Ctrl-C.""",
     is_flag=True,
     help="Start plans that lack a calibration; the journal records it.",
 )
+@authority_option
 @limited
 @serving
 @page_option
@@ -73,6 +76,7 @@ def run(
     templates_folder: Path | None,
     settings: PrometheusSettings,
     uncalibrated: bool,
+    authority: Authority,
 ) -> None:
     """Run PLANS until each is promoted or rolled back, and print the decision log.
 
@@ -93,7 +97,12 @@ def run(
         stop_on_signal() as stops,
         open_meter(metrics, metrics_address) as meter,
         open_controller(
-            where, on_problem=_tell, key_file=key_file, settings=settings, reach=reach
+            where,
+            on_problem=_tell,
+            key_file=key_file,
+            settings=settings,
+            reach=reach,
+            authority=authority,
         ) as controller,
         page_beside(page, where, page_token),
     ):
@@ -122,8 +131,9 @@ def run(
         raise SystemExit(NOT_FOLLOWED)
     if agenda.is_refused or refusal is not None:
         raise SystemExit(BAD_INPUT)
-    is_promoted = not is_left and {state.phase for state in states.values()} == {"promoted"}
-    raise SystemExit(DONE if is_promoted else FAILED)
+    ends = {state.phase for state in states.values()}
+    is_done = not is_left and bool(ends) and ends <= {"promoted", "observed"}
+    raise SystemExit(DONE if is_done else FAILED)
 
 
 def _load(

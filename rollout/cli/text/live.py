@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from rollout.cli.text.screen import STYLES, screen
+from rollout.cli.text.screen import STYLES, screen, utc
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, Lived, Observed, Started, of_rollout
 from rollout.decide.record.route_facts import Followed
 from rollout.decide.state.rollout import RolloutState
-from rollout.explain.entry import sentence, what
+from rollout.explain.entry import name_act, sentence, what
 from rollout.explain.status import report
 from rollout.ports import Entry
 
@@ -78,8 +77,8 @@ class Follower:
 def log_line(entry: Entry) -> Text:
     """Format one line of the decision log, with colours."""
     fact = entry.fact
-    at = datetime.fromtimestamp(fact.at, UTC).strftime("%H:%M:%S")
-    kind: str = fact.action if isinstance(fact, Decided) else fact.kind
+    at = utc(fact.at)
+    kind: str = name_act(fact) if isinstance(fact, Decided) else fact.kind
     if isinstance(fact, Followed):
         kind = fact.outcome
     line = Text()

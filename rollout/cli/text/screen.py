@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
@@ -11,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.verdict.readout import Readout
+from rollout.explain.forecast import Timer
 from rollout.explain.status import Line, Report
-from rollout.plan.fields.units import percent
+from rollout.plan.fields.units import duration, percent
 
+_TODAY = 12 * 3600.0  # seconds from which on a time needs its date
 _SHARE, _INTERVAL, _EVIDENCE = 24, 29, 6  # width of each bar in characters
 STYLES = {
     "safe": "green",
@@ -28,7 +31,14 @@ STYLES = {
     "undoing": "red",
     "undone": "bold red",
     "paused": "cyan",
+    "observing": "cyan",
+    "observed": "cyan",
 }
+
+
+def utc(at: float) -> str:
+    """Format a unix time as the screen shows it: with its zone."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%SZ")
 
 
 def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> RenderableType:
@@ -45,16 +55,18 @@ def screen(reports: Sequence[Report], log: Sequence[Text], title: str = "") -> R
 
 def rollout_panel(report: Report) -> RenderableType:
     """Draw one rollout: the weight bar, a row per guardrail, and the next action."""
-    phase = Text(report.phase, style=STYLES.get(report.phase, "bold"))
-    head = Text.assemble(
-        f"{report.service}  {report.stable} -> {report.canary}  ", phase, "   ", weight_bar(report)
-    )
+    wish = f", would {report.would}" if report.would else ""
+    phase = Text(f"{report.phase}{wish}", style=STYLES.get(report.phase, "bold"))
+    step = f"  {report.step}" if report.step else ""
+    versions = f"{report.service}  {report.stable} -> {report.canary}  "
+    head = Text.assemble(versions, phase, "   ", weight_bar(report), step)
     foot = Text(f"now   {report.said}" if report.said else "now   waiting for the first look")
     parts: list[RenderableType] = [head, Guardrails(report.guardrails), foot]
     if report.observational:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
     if report.next:
         parts.append(Text(f"next  {report.next}", style="bold"))
+    parts += [Text(_describe_timer(timer)) for timer in report.timers]
     if report.traffic:
         style = "bold red" if report.traffic.state == "not followed" else ""
         parts.append(Text(f"sent  {report.traffic.said}", style=style))
@@ -110,7 +122,7 @@ class Guardrails:
 
 def _build_cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]:
     readout = line.readout
-    verdict = f"{line.verdict}: {line.reason}" if line.verdict == "blind" else line.verdict
+    verdict = _describe_verdict(line)
     arms = ((readout.canary_bad, readout.canary), (readout.stable_bad, readout.stable))
     return [
         line.name,
@@ -121,6 +133,21 @@ def _build_cells(line: Line, *, roomy: bool, wide: bool) -> list[RenderableType]
         meter(readout.safe, "green"),
         Text(verdict, style=STYLES.get(line.verdict, "")),
     ]
+
+
+def _describe_timer(timer: Timer) -> str:
+    """Say what acts by itself, in how long, and when: far from now with the date."""
+    form = "%H:%M:%SZ" if timer.seconds < _TODAY else "%Y-%m-%d %H:%MZ"
+    at = datetime.fromtimestamp(timer.at, UTC).strftime(form)
+    return f"acts  {timer.acts}: in {duration(timer.seconds)} ({at})"
+
+
+def _describe_verdict(line: Line) -> str:
+    """Return the verdict; of a blind guardrail since when, of an open one what it still takes."""
+    if line.verdict == "blind":
+        since = "" if line.blind_since is None else f" since {utc(line.blind_since)}"
+        return f"blind{since}: {line.reason}"
+    return f"{line.verdict}: {line.forecast.words}" if line.forecast else line.verdict
 
 
 def interval_words(readout: Readout) -> str:

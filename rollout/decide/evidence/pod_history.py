@@ -237,7 +237,9 @@ def _list_lonely(state: RolloutState) -> list[str]:
 
 def _is_half_warm(state: RolloutState, now: float) -> bool:
     """Return whether the second half of the canary's warm-up is on, in which nothing counts yet."""
-    if state.first_canary_at is None or state.warm_at is None or state.phase != "stepping":
+    if state.first_canary_at is None or state.warm_at is None:
+        return False
+    if state.phase not in {"stepping", "observing"}:
         return False
     begin = state.first_canary_at + state.plan.spec.warmup / 2
     return begin <= state.at_server(now) < state.warm_at

@@ -104,7 +104,7 @@ def is_over(state: RolloutState) -> bool:
 
 def _count_untouched(state: RolloutState, exposures: Counts) -> TrafficTally:
     """Return what both versions got before our first write gave the canary weight."""
-    if state.first_write:
+    if state.first_write or (state.is_observer and state.split.canary):
         return state.untouched
     return state.untouched.seen(exposures.canary_exposures, exposures.stable_exposures, 0.0)
 
@@ -193,8 +193,9 @@ def _find_first_request(
     """Return when the canary's first request was scraped; the warm-up begins there."""
     if state.first_canary_at is not None or not exposures.canary_exposures:
         return state.first_canary_at
-    if state.plan.spec.before is not None and not state.stepped:
-        return None  # nothing was routed yet, so this is a stray request
+    is_weighed = state.stepped or not (state.plan.spec.before is not None or state.is_observer)
+    if not is_weighed:
+        return None  # nothing was routed yet, so this is a stray request, or it is not weighed yet
     return None if may_hold_mirrored(state, since, 0.0) else _find_first_sample(state, guardrail)
 
 

@@ -27,6 +27,7 @@ from rollout.decide.record.route_facts import (
 )
 from rollout.decide.record.tally import LookTally
 from rollout.plan.model.prometheus import PrometheusServer
+from rollout.plan.model.terms import Authority
 
 Command = Literal["pause", "resume", "promote", "abort", "undo", "retry", "abandon", "confirm"]
 Action = Literal[
@@ -40,6 +41,7 @@ Action = Literal[
     "pause",
     "resume",
     "undo",
+    "end",
 ]
 
 
@@ -86,6 +88,11 @@ class Started(RolloutFact):
     prometheus: PrometheusServer | None = Field(
         default=None,
         description="The controller's Prometheus, of a plan that names none.",
+        exclude_if=lambda value: value is None,
+    )
+    authority: Authority | None = Field(
+        default=None,
+        description="The narrower of the plan's and the installation's, where it is not full.",
         exclude_if=lambda value: value is None,
     )
 
@@ -201,6 +208,15 @@ class Learned(RolloutFact):
         return {name: own.label for name, own in self.found_pods.items() if not own.unused}
 
 
+class WouldBe(BaseModel):
+    """What would be decided with full authority."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Action
+    split: RecordedSplit
+
+
 class Decided(RolloutFact):
     """A decision, recorded before it acts. `split` is what the mesh must show afterwards."""
 
@@ -213,6 +229,11 @@ class Decided(RolloutFact):
     controller: str | None = Field(
         default=None,
         description="The build that decided, where the rollout's entries before name another.",
+        exclude_if=lambda value: value is None,
+    )
+    would: WouldBe | None = Field(
+        default=None,
+        description="What full authority would choose at this weight, where less holds.",
         exclude_if=lambda value: value is None,
     )
 

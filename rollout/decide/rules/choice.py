@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rollout.decide.record.facts import Action
+from rollout.decide.record.facts import Action, WouldBe
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import retreat_split
 from rollout.decide.rules.view import View
@@ -12,11 +12,15 @@ from rollout.decide.rules.view import View
 
 @dataclass(frozen=True)
 class Choice:
-    """An action, the wanted split, and the reasons as stable codes."""
+    """An action, the wanted split, and the reasons as stable codes.
+
+    `would` is what full authority would choose, where less holds.
+    """
 
     action: Action
     split: Split
     reasons: tuple[str, ...]
+    would: WouldBe | None = None
 
 
 def hold(view: View, *reasons: str) -> Choice:

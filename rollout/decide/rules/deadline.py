@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rollout.decide.record.reasons import Reason
-from rollout.decide.rules import first_write, progress
+from rollout.decide.rules import authority, first_write, progress
 from rollout.decide.rules.choice import Choice, hold, pause, promote, roll_back
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.rules.safety import CLIMBING, refused
@@ -14,6 +14,7 @@ _PRECONDITIONS = (
     refused,
     progress.unconfirmed,
     progress.retreated,
+    authority.unweighted,
     *first_write.OBSTACLES,
     *progress.ASKED,
     progress.baking,

@@ -61,6 +61,14 @@ def held_back(state: RolloutState) -> Split | None:
     return split
 
 
+def is_holdback(state: RolloutState) -> bool:
+    """Return whether all but stable's holdback, or less, is at the canary."""
+    holdback, split = state.plan.spec.holdback, state.split
+    if holdback is None or split.way != "weights" or not split.stable:
+        return False
+    return split.canary >= split_at(1 - holdback.share, state.total).canary
+
+
 def next_split(state: RolloutState) -> Split | None:
     """Return the next larger split; None where the ramp stays (for now, or at its last step).
 

@@ -27,6 +27,7 @@ from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Guardrail, Plan
+from rollout.plan.model.terms import FULL, Authority, find_narrowest, only_observes
 
 Phase = Literal[
     "waiting",
@@ -41,6 +42,8 @@ Phase = Literal[
     "rolled back",
     "undoing",
     "undone",
+    "observing",
+    "observed",
 ]
 # `withdrawn`: the first write was not sent, since the route was not at stable any more.
 # `confirmed`: the object shows the split, and nothing more is awaited. `written`: it does, and the
@@ -56,7 +59,7 @@ APART = 1.0
 NEVER = -1.0
 """Stands for the time of a leap of the wall clock where none was seen."""
 
-TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone"})
+TERMINAL: frozenset[Phase] = frozenset({"promoted", "rolled back", "undone", "observed"})
 
 # Every legal phase change; any other pair keeps the phase. The docs draw this table.
 MOVES: dict[tuple[Phase, Event], Phase] = {
@@ -102,6 +105,8 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("undoing", "promote"): "promoting",
     ("undoing", "confirmed"): "undone",
     ("undoing", "written"): "following",
+    ("observing", "roll back"): "reverting",
+    ("observing", "end"): "observed",
 }
 
 
@@ -192,6 +197,7 @@ class RolloutState:
     skew: float = 0.0  # seconds by which the wall clock is ahead of Prometheus'
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
+    authority: Authority = FULL
 
     @property
     def lived(self) -> float:
@@ -246,6 +252,11 @@ class RolloutState:
     def is_terminal(self) -> bool:
         """Whether the rollout has ended; a promotion with an open undo has not."""
         return self.phase in TERMINAL and self.asked is None
+
+    @property
+    def is_observer(self) -> bool:
+        """Whether people or another controller move the weights, and we take them as they are."""
+        return only_observes(self.authority)
 
     @property
     def split(self) -> Split:
@@ -422,11 +433,12 @@ def begin_rollout(fact: Started) -> RolloutState:
     plan = Plan.model_validate(fact.plan, context=RECORDED).reading_at(fact.prometheus)
     nothing = Split(0, fact.total)
     has_holdback = bool(plan.spec.holdback)
+    authority = find_narrowest(plan.spec.authority, fact.authority)
     share_start = sample_ratio.start(is_late=fact.late_shares)
     return RolloutState(
         plan=plan,
         total=fact.total,
-        phase="waiting",
+        phase="observing" if only_observes(authority) else "waiting",
         started_at=fact.at,
         resumed_at=fact.at,
         clock=fact.at,
@@ -449,4 +461,5 @@ def begin_rollout(fact: Started) -> RolloutState:
         reads_past=fact.reads_past or plan.spec.declared_pods is not None,
         finds_pods=fact.finds_pods,
         suspects=fact.suspects,
+        authority=authority,
     )

@@ -11,20 +11,20 @@ from rollout.decide.state.rollout import MOVES, TERMINAL
 def draw_phases() -> str:
     """Return a Mermaid state diagram of every legal phase change."""
     moves = ((before, event, after) for (before, event), after in MOVES.items())
-    return _draw("waiting", moves, sorted(TERMINAL))
+    return _draw(("waiting", "observing"), moves, sorted(TERMINAL))
 
 
 def draw_deliveries() -> str:
     """Return a Mermaid state diagram of every legal change of a delivery's status."""
     moves = ((before, event, after) for (before, event), after in DELIVERY_MOVES.items())
-    return _draw("settled", moves, ())
+    return _draw(("settled",), moves, ())
 
 
-def _draw(first: str, moves: Iterable[tuple[str, str, str]], last: Iterable[str]) -> str:
+def _draw(first: Iterable[str], moves: Iterable[tuple[str, str, str]], last: Iterable[str]) -> str:
     def identifier(name: str) -> str:
         return name.replace(" ", "_")
 
-    lines = ["stateDiagram-v2", f"  [*] --> {identifier(first)}"]
+    lines = ["stateDiagram-v2", *(f"  [*] --> {identifier(name)}" for name in first)]
     lines += [
         f"  {identifier(before)} --> {identifier(after)}: {event}" for before, event, after in moves
     ]

@@ -49,7 +49,8 @@ def _describe_used_up(state: RolloutState, name: str, judgement: Judgement) -> s
 
 def _describe_refusal(state: RolloutState, code: str) -> str:
     """Explain why a command has no effect: `nothing to resume` in this phase."""
-    return f"{code.replace('-', ' ')}: the rollout is {state.phase}"
+    phase = f"of authority {state.authority}" if state.is_observer else state.phase
+    return f"{code.replace('-', ' ')}: the rollout is {phase}"
 
 
 def _describe_drift(state: RolloutState, subject: str) -> str:
@@ -122,12 +123,22 @@ def _name_writer(write_id: str) -> str:
 
 
 def _describe_unread_route(state: RolloutState, _: str) -> str:
-    problem = state.route_read.problem if state.route_read else ""
+    problem = state.route_read.problem if state.route_read else "it is not read yet"
+    if state.is_observer:
+        canary = state.versions[1]
+        return f"the route cannot be read ({problem}), so nobody knows what it gives {canary}"
     return f"the route cannot be read before the first write ({problem}); nothing is written"
 
 
 def _describe_awaited_endpoints(state: RolloutState, _: str) -> str:
     return f"{name_arms(state.plan)[1]}, the canary, has no ready endpoint"
+
+
+def _describe_missing_weight(state: RolloutState, _: str) -> str:
+    canary = state.versions[1]
+    if state.split.canary:
+        return f"the route gives {canary} all traffic, so there is nothing to compare it with"
+    return f"the route gives {canary} no traffic, so there is nothing to compare yet"
 
 
 def _describe_conditions(state: RolloutState, _: str) -> str:
@@ -207,9 +218,13 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.AWAITING_MESH: lambda state, _: (
         f"the mesh has not confirmed the last change yet{_mesh_problem(state)}"
     ),
+    Reason.AWAITING_PERSON: lambda state, _: (
+        f"authority {state.authority} leaves the promotion to a person"
+    ),
     Reason.AWAITING_TRAFFIC: lambda *_: (
         "the mesh shows the weight, waiting for traffic that agrees with it"
     ),
+    Reason.AWAITING_WEIGHT: _describe_missing_weight,
     Reason.BAKING: lambda state, _: (
         f"baking at this weight for {duration(state.plan.spec.ramp.bake)}"
     ),

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.blindness import Blind
-from rollout.decide.record.facts import Action, Decided
+from rollout.decide.record.facts import Action, Decided, WouldBe
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.split import Split
 from rollout.decide.state.rollout import RolloutState
@@ -34,8 +34,39 @@ class SentenceView(Protocol):
     def judgement(self) -> Judgement: ...
 
 
+class Chosen(Protocol):
+    """What a sentence tells: a choice, or a recorded decision."""
+
+    @property
+    def action(self) -> Action: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+    @property
+    def would(self) -> WouldBe | None: ...
+
+
+def explain(state: RolloutState, chosen: Chosen, view: SentenceView) -> str:
+    """Return the sentence of a decision, or of what would be decided with full authority."""
+    action, would, reasons = chosen.action, chosen.would, chosen.reasons
+    if would is None or action == "pause":  # a pause stands in front of a promotion
+        return sentence(state, action, chosen.split, reasons, view)
+    full = sentence(state, would.action, would.split, reasons, view, is_done=False)
+    wish = f"would {full[0].lower()}{full[1:]}"
+    if action == "end":
+        return f"End the observation of {state.versions[1]}, nothing was written; {wish}"
+    return f"{wish[0].upper()}{wish[1:]}"
+
+
 def sentence(
-    state: RolloutState, action: Action, split: Split, reasons: tuple[str, ...], view: SentenceView
+    state: RolloutState,
+    action: Action,
+    split: Split,
+    reasons: tuple[str, ...],
+    view: SentenceView,
+    *,
+    is_done: bool = True,
 ) -> str:
     """Return one sentence for people: what, why, the numbers behind it, and what comes next."""
     stable, canary = state.versions
@@ -51,6 +82,7 @@ def sentence(
         "retreat": f"Retreat {canary} from {now} to {to}, which is no verdict",
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
+        "end": f"End the observation of {canary} at {now}",
     }[action]
     if action == "roll back" and not (state.wanted.canary or state.split.canary):
         head = f"Roll back {canary}, which gets nothing any more, all traffic to {stable}"
@@ -64,12 +96,14 @@ def sentence(
         explanations += describe_unknown_endpoints(state)
     if action == "roll back":
         explanations += describe_other_routes(state)
-    if label := observational(state.plan):
-        explanations.append(label)
-    if late := describe_unlived_deadline(state, view.now, view.clock):
-        explanations.append(late)
-    if following := next_step(state, action, reasons):
-        explanations.append(f"next: {following}")
+    following = next_step(state, action, reasons) if is_done else ""
+    ends = (
+        observational(state.plan),
+        describe_unlived_deadline(state, view.now, view.clock),
+        "" if is_done else f"authority {state.authority}, so nothing is written",
+        f"next: {following}" if following else "",
+    )
+    explanations += filter(None, ends)
     return f"{head}: {'; '.join(explanations)}."
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rollout.doctor.draft.survey import FoundService
 from rollout.errors import InputError
 from rollout.plan.model.templates import METRICS, SHIPPED
+from rollout.plan.model.terms import FULL, Authority
 
 _FAMILIES = ("istio", "linkerd-route", "linkerd", "envoy", "nginx", "traefik", "http")
 """Who counts for a server, best first: a proxy counts what the server never answers."""
@@ -36,6 +37,7 @@ class Draft:
     namespace: str = ""
     prometheus: str = ""
     access: str = ""
+    authority: Authority = FULL
 
 
 def choose_templates(service: FoundService) -> list[str]:
@@ -91,6 +93,8 @@ def _write_head(draft: Draft) -> Iterator[str]:
         yield f"  prometheus: {{url: {_quote(draft.prometheus)}{access}}}"
     yield f"  route: {draft.route}"
     yield "  ramp: {steps: [1%, 5%, 25%, 50%], bake: 5m}"
+    if draft.authority != FULL:
+        yield f"  authority: {draft.authority}"
 
 
 def _write_guardrails(draft: Draft) -> Iterator[str]:

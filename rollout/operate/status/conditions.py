@@ -78,7 +78,7 @@ def of_rollout(state: RolloutState, current: View | None) -> list[RolloutConditi
 
 
 def _describe_progress(state: RolloutState) -> RolloutCondition:
-    resting: set[Phase] = {"paused", "promoted", "rolled back", "undone"}
+    resting: set[Phase] = {"paused", "promoted", "rolled back", "undone", "observed"}
     explanation = state.explanation
     message = explanation.sentence if explanation else "waiting for the first look"
     if state.route_problem and state.route_problem not in message:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from rollout.decide.record.facts import Decided, HookAnswered, HumanSaid, Started
+from rollout.decide.record.facts import Decided, HookAnswered, HumanSaid, Started, WouldBe
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed
 from rollout.decide.state.rollout import Phase
@@ -33,6 +33,7 @@ _DECIDED = {
     "undo": ("Warning", "Undo"),
     "pause": ("Warning", "Pause"),
     "resume": ("Normal", "Resume"),
+    "end": ("Normal", "EndObservation"),
 }
 
 _ENDS = {"promoted": "Promoted", "rolled back": "RolledBack", "undone": "Undone"}
@@ -66,11 +67,21 @@ def _describe_start(fact: Started, _: Phase) -> EventText:
 
 
 def _describe_decision(fact: Decided, _: Phase) -> EventText | None:
+    if fact.would is not None and fact.action == "hold":
+        return _describe_wish(fact, fact.would)
     if fact.action in _DECIDED:
         return *_DECIDED[fact.action], fact.sentence
     codes = {split_reason(reason)[0] for reason in fact.reasons}
     is_blind = codes & {Reason.BLIND, Reason.BLIND_TOO_LONG}
     return ("Warning", "Blind", fact.sentence) if is_blind else None
+
+
+def _describe_wish(fact: Decided, would: WouldBe) -> EventText | None:
+    """Tell what would be done; `history` leaves out what the look before has told."""
+    if would.action not in _DECIDED:
+        return None
+    kind, reason = _DECIDED[would.action]
+    return kind, f"Would{reason}", fact.sentence
 
 
 def _describe_confirmation(fact: Confirmed, phase: Phase) -> EventText | None:

@@ -47,8 +47,10 @@ class RolloutHistory:
         # An observation changes nothing that a resource shows until a decision follows from it, and
         # observations are nearly all of a journal.
         if not isinstance(entry.fact, Observed):
+            is_told = _is_repeated(story.decided, entry)
             story = replace(story, newest=entry)
-            self._news.setdefault(name, []).append(NewEntry(entry, state.phase))
+            if not is_told:
+                self._news.setdefault(name, []).append(NewEntry(entry, state.phase))
         if isinstance(entry.fact, Decided):
             story = replace(story, decided=entry)
             if entry.fact.action != "hold":
@@ -89,3 +91,11 @@ class RolloutHistory:
     def drop_new_entries(self) -> None:
         """Forget entries that nobody fetched: their resource does not exist."""
         self._news.clear()
+
+
+def _is_repeated(before: Entry | None, entry: Entry) -> bool:
+    """Return whether an entry says what that of the look before did: an observer's often does."""
+    old, new = before.fact if before else None, entry.fact
+    if not isinstance(old, Decided) or not isinstance(new, Decided):
+        return False
+    return new.would is not None and (old.would, old.action) == (new.would, new.action)

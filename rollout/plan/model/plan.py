@@ -28,7 +28,15 @@ from rollout.plan.model.pods import LEAST, CountedPods, Pods, PodsChoice
 from rollout.plan.model.prometheus import Prometheus, PrometheusServer
 from rollout.plan.model.ramp import Budget, Ramp, Steps, Switch
 from rollout.plan.model.release import Release
-from rollout.plan.model.terms import Confidence, Metadata, Version, WhenBlind
+from rollout.plan.model.terms import (
+    FULL,
+    Authority,
+    Confidence,
+    Metadata,
+    Version,
+    WhenBlind,
+    only_observes,
+)
 
 __all__ = [
     "Budget",
@@ -81,6 +89,12 @@ class Spec(Model):
     patience: Span = written("24h", "How long a pause waits for a person before rolling back.")
     on_drift: Literal["adopt", "revert", "pause"] = Field(
         "pause", description="What to do when someone else moves the weights."
+    )
+    authority: Authority | None = Field(
+        None,
+        description="How much is ours to do (full when left out): `observe` writes nothing to the "
+        "mesh and records what it would do, `abort-only` writes rollbacks alone, `advance` asks a "
+        "person for the promotion.",
     )
     await_endpoints: bool | None = Field(
         default=None,
@@ -166,6 +180,15 @@ class Spec(Model):
     def _leave_out_default_time(cls, value: float | None) -> float | None:
         """Leave 5 minutes out: a plan has one digest, however it is spelt."""
         return None if value == FOLLOW_WITHIN else value
+
+    @field_validator("authority")
+    @classmethod
+    def _check_authority(cls, value: Authority | None, info: ValidationInfo) -> Authority | None:
+        """Leave `full` out, so that a plan has one digest; who only observes makes no route."""
+        route = info.data.get("route")
+        if value is not None and only_observes(value) and route is not None and route.creates:
+            raise fault("P022", f"with `{value}` nothing is made: leave `create` out of the route")
+        return None if value == FULL else value
 
     @field_validator("await_endpoints")
     @classmethod
@@ -329,6 +352,11 @@ class Plan(Model):
             return self
         prometheus = self.spec.prometheus.reading_at(default)
         spec = self.spec.model_copy(update={"prometheus": prometheus})
+        return self.model_copy(update={"spec": spec})
+
+    def with_full_authority(self) -> Plan:
+        """Return the plan as full authority carries it out, to rehearse what would be decided."""
+        spec = self.spec.model_copy(update={"authority": None})
         return self.model_copy(update={"spec": spec})
 
     def document(self) -> dict[str, Any]:

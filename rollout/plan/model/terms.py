@@ -1,8 +1,8 @@
-"""The small blocks of a plan: its name, the versions, and the error rates."""
+"""The small blocks of a plan: its name, versions, error rates, and how much is ours to do."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -10,6 +10,29 @@ from rollout.plan.fields.base import Model, Name, Namespace, VersionText, writte
 from rollout.plan.fields.units import RISK, Duration, PercentOrNumber
 
 Risk = Annotated[PercentOrNumber, Field(gt=0, lt=0.5), RISK]
+
+Authority = Literal["observe", "abort-only", "advance", "full"]
+
+AUTHORITIES: tuple[Authority, ...] = get_args(Authority)
+"""Every authority, the narrowest first: each allows what those before it allow."""
+
+FULL: Authority = "full"
+
+
+def find_narrowest(*authorities: Authority | None) -> Authority:
+    """Return the narrowest of several; what none declares is full."""
+    declared = [authority or FULL for authority in authorities]
+    return min(declared, key=AUTHORITIES.index, default=FULL)
+
+
+def only_observes(authority: Authority) -> bool:
+    """Return whether the weights are moved by others: it has no ramp of its own."""
+    return authority in {"observe", "abort-only"}
+
+
+def may_write(authority: Authority, *, is_back: bool) -> bool:
+    """Return whether a write to the mesh is allowed; `is_back`: it leaves the canary nothing."""
+    return not only_observes(authority) or (is_back and authority == "abort-only")
 
 
 class Metadata(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 from rollout.kube.kinds import Json
 from rollout.stories.faults.registry import event
@@ -32,6 +33,16 @@ def edit_weights(world: StoryWorld, value: float) -> None:
 
     world.touch("weights")
     world.api.edit(world.key, change)
+
+
+_OTHERS_RAMP = ((12.0, 10.0), (35.0, 50.0))
+"""When others give the canary which weight, where the controller only observes."""
+
+
+def ramp_by_others(world: StoryWorld) -> None:
+    """Let others move the weights up, as their own controller does."""
+    for seconds, weight in _OTHERS_RAMP:
+        world.later(seconds, partial(edit_weights, world, weight))
 
 
 @event("edit-policy", "24 a person edits a policy's object", (0.0, 1.0))

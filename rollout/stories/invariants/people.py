@@ -127,7 +127,8 @@ class PeopleAreHeard(Invariant):
         if self._asked_in is not trace.disk:  # another journal has a rollout of the same id
             return
         command, self._asked = self._asked[1].command, None
-        if command == "abort" and fact.action != "roll back" and not trace.is_rolled_back:
+        end = "end" if trace.plan.spec.authority == "observe" else "roll back"
+        if command == "abort" and fact.action != end and not trace.is_rolled_back:
             self.break_(f"an abort was answered with {fact.action}: {', '.join(fact.reasons)}")
 
     def _has_lost_pause(self, trace: RolloutTrace) -> bool:

@@ -110,7 +110,6 @@ class KeepsPlan(Invariant):
     def _has_ended(self, disk: SimulatedDisk, rollout: str) -> bool:
         return any(
             fact.rollout == rollout
-            and fact.kind in {"confirmed", "followed"}
-            and getattr(fact, "stable", None) is not None
+            and (getattr(fact, "stable", None) is not None or getattr(fact, "action", "") == "end")
             for fact in disk.facts
         )

@@ -7,6 +7,7 @@ from functools import partial
 
 from rollout.decide.record.facts import Decided, Started
 from rollout.ports import Entry
+from rollout.stories.invariants.authority import AuthorityHolds
 from rollout.stories.invariants.base import Broken, Chronicle, Invariant
 from rollout.stories.invariants.blindness import FailsStatic, NeedsEvidence
 from rollout.stories.invariants.counts import CountsAreTrue, WindowsAreClean
@@ -65,6 +66,7 @@ CHECKS: tuple[type[Invariant], ...] = (
     HooksComeLast,
     NoTraceback,
     PoliciesGo,
+    AuthorityHolds,
 )
 
 
@@ -118,4 +120,5 @@ class PromiseWatch:
             if fact.action in {"resume", "promote"}:
                 trace.lived.clear()
             trace.lived.append((self.chronicle.world.lived, fact.action))
+            trace.has_ended = trace.has_ended or fact.action == "end"
             trace.is_rolled_back = trace.is_rolled_back or fact.action == "roll back"

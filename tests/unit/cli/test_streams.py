@@ -19,7 +19,7 @@ RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
 PLAN = (ROOT / "manifests" / "examples" / "01-envoy-local.yaml").read_text(encoding="utf-8")
 STREAMS = ("ascii", "gone", "full", "no-output", "no-stderr", "no-input")
 # Nothing of these is begun here: their help is printed on the same streams.
-HELP_ONLY = {"demo", "rehearse", "calibrate", "operate", "run", "serve", "wait"}
+HELP_ONLY = {"demo", "rehearse", "backtest", "calibrate", "operate", "run", "serve", "wait"}
 
 
 def short_recording(folder: Path) -> Path:

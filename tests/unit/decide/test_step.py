@@ -173,7 +173,7 @@ def test_every_phase_has_an_exit_and_terminal_ones_have_none():
         assert any(before == phase for before, _ in MOVES)
     left = {(before, event) for before, event in MOVES if before in TERMINAL}
     assert left == {("promoted", "undo")}, "by a person's word alone"
-    reached = {"waiting"}
+    reached = {"waiting", "observing"}
     for _ in phases:
         reached |= {after for (before, _), after in MOVES.items() if before in reached}
     assert reached == phases

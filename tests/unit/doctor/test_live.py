@@ -9,6 +9,7 @@ from rollout.decide.record.split import Split
 from rollout.doctor.journal import has_decision
 from rollout.doctor.live import of_git_tool, of_no_endpoints, of_reports, of_unread, of_weight
 from rollout.doctor.mesh import EnvoyAdmin, of_plan
+from rollout.doctor.rights import of_route
 from rollout.errors import RouteError
 from rollout.journal.sql.store import open_journal
 from rollout.ports import RouteStatus
@@ -102,3 +103,18 @@ def test_a_decision_is_looked_up_in_the_journal(tmp_path):
     assert has_decision(path, f"{PLAN.id}/2") is False
     assert has_decision(path, "other-1a2b3c4d/1") is False
     assert has_decision(path, "theirs") is None
+
+
+@pytest.mark.parametrize(("canary", "level"), [(0, "warn"), (25, "ok"), (100, "warn")])
+def test_a_weight_that_others_gave_is_no_obstacle_to_observing(canary, level):
+    status = RouteStatus(Split(canary), "flagger")
+    finding = of_weight(plan(authority="observe"), status, lambda _: None)
+    assert finding.level == level
+
+
+def test_observing_needs_no_right_to_write():
+    route = {"istio": {"virtualService": "a", "destinationRule": "a"}}
+    rights = of_route(plan(authority="observe", route=route))
+    assert {right.verb for right in rights} == {"get"}
+    rights = of_route(plan(authority="abort-only", route=route))
+    assert "patch" in {right.verb for right in rights}

@@ -8,6 +8,7 @@ import pytest
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import InputError, JournalError
+from rollout.journal import jsonl
 from rollout.journal.hash_chain import START, seal_all
 from rollout.journal.jsonl import LinesJournal, export, from_lines, to_lines
 from rollout.journal.open import open_for_commands, open_for_reading
@@ -146,3 +147,22 @@ def test_an_empty_recording_is_empty_and_may_grow(tmp_path):
     assert journal.read() == []
     path.write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
     assert len(journal.read()) == 2
+
+
+def test_a_recording_is_parsed_again_only_where_it_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "grows.jsonl"
+    path.write_text(LINES[0] + "\n")
+    recording, parsed = LinesJournal(path), []
+
+    def count(lines):
+        parsed.append(1)
+        return from_lines(lines)
+
+    monkeypatch.setattr(jsonl, "from_lines", count)
+    assert [len(recording.read()) for _ in range(3)] == [1, 1, 1]
+    assert parsed == [1]
+    path.write_text("\n".join(LINES) + "\n")
+    assert len(recording.rows()) == 2
+    path.write_text(LINES[0].replace("ops@host", "ann@host") + "\n" + LINES[1] + "\n")
+    with pytest.raises(JournalError):
+        recording.read()

@@ -4,6 +4,7 @@ import pytest
 
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.preflight import preflight
+from rollout.rehearse.runs import rehearse_once
 from rollout.rehearse.sample_size import reach
 from rollout.rehearse.scenario import Rate, Scenario, usual_scenarios
 from tests.support.worlds import plan
@@ -153,3 +154,13 @@ def test_what_is_no_experiment_is_named():
 def test_a_paced_ramp_may_reach_its_top_at_once():
     ramp = {"harmBudget": 10, "min": "1%", "max": "50%", "bake": "4s"}
     assert {remark.level for remark in run_preflight(plan(ramp=ramp)).values()} == {"note"}
+
+
+def test_a_plan_of_less_authority_is_rehearsed_as_full():
+    remarks = run_preflight(plan(authority="observe"))
+    assert remarks["authority"].text.startswith("authority observe: rehearsed is what full")
+    base_of = base(plan(), KNOWN)
+    change = usual_scenarios(plan())[0]
+    runs = {rehearse_once(plan(authority=own), base_of, change, (1, 1)).outcome
+            for own in (None, "observe", "advance")}  # fmt: skip
+    assert len(runs) == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rollout.decide.rules import authority
 from rollout.errors import InputError
 from rollout.stories.draw import draw_story, short_stories
 from rollout.stories.faults import FAULTS
@@ -63,6 +64,27 @@ def test_what_is_shown_decides_nothing_but_a_bound_that_promotions_wait_for():
     assert "promote" in play(SeededStory(1, Setting("perfect", guardrails="exposure"))).actions
     assert "promote" in play(SeededStory(1, Setting("same", guardrails="ratio"))).actions
     assert "promote" not in play(SeededStory(1, Setting("perfect", guardrails="ratio"))).actions
+
+
+@pytest.mark.parametrize(
+    ("setting", "actions"),
+    [
+        (Setting("dead", authority="observe"), ("end",)),
+        (Setting("dead", authority="abort-only"), ("roll back",)),
+        (Setting("perfect", authority="abort-only"), ("end",)),
+        (Setting("perfect", authority="advance"), ("advance", "advance", "pause", "roll back")),
+    ],
+)
+def test_less_than_full_authority_does_no_more_than_it_allows(setting, actions):
+    played = play(SeededStory(1, setting))
+    assert (played.actions, played.broken) == (actions, [])
+
+
+def test_a_write_that_the_authority_does_not_allow_is_a_broken_promise(monkeypatch):
+    monkeypatch.setattr(authority, "limit", lambda _before, _view, choice: choice)
+    monkeypatch.setattr(deliver, "may_write", lambda *_, **__: True)
+    broken = play(SeededStory(1, Setting("dead", authority="observe"))).broken
+    assert broken[0].invariant == "authority"
 
 
 def test_a_promotion_against_the_bound_is_a_broken_promise(monkeypatch):

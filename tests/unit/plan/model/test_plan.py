@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.files import load_file
+from tests.support.worlds import plan as plan_with
 
 EXAMPLES = Path(__file__).parents[4] / "manifests/examples"
 
@@ -101,3 +102,16 @@ def test_a_holdback_never_lowers_the_weight(plan, share, sound):
     with pytest.raises(ValidationError, match="less than the ramp's 50 %") as caught:
         Plan.model_validate(document)
     assert caught.value.errors()[0]["loc"] == ("spec", "holdback", "share")
+
+
+def test_full_authority_is_the_same_plan_spelt_out():
+    assert plan_with(authority="full").digest == plan_with().digest
+    assert plan_with(authority="observe").digest != plan_with().digest
+
+
+@pytest.mark.parametrize("authority", ["observe", "abort-only"])
+def test_who_only_observes_makes_no_route(authority):
+    route = {"istio": {"virtualService": "s", "destinationRule": "s", "create": {}}}
+    plan_with(route=route, authority="advance")
+    with pytest.raises(ValidationError, match="nothing is made: leave `create` out"):
+        plan_with(route=route, authority=authority)
