@@ -11,6 +11,7 @@ import click
 
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
+from rollout.journal.entry_id import name_chain
 from rollout.journal.location import JournalLocation
 from rollout.plan.reading.files import read
 
@@ -77,7 +78,8 @@ def verify(
         raise InputError("--checkpoints and --verifier are given together")
     rows = read_rows(journal)
     head = rows[-1].hash if rows else "none"
-    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
+    chain = f"; they are chain {name_chain(rows[0].hash)}" if rows else ""
+    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}{chain}")
     if signed is not None and key is not None:
         _verify_checkpoints(rows, signed, key)
     if not no_replay:
