@@ -85,10 +85,10 @@ Examples:
 ID is the number in front of a decision in `surefoot log`, or CHAIN.NUMBER as `entry` in
 `surefoot log --json` has it, which no other journal has.""",
 )
-@click.argument("asked", metavar="ID", type=Quantity("ID", parse_id))
+@click.argument("number", metavar="ID", type=Quantity("ID", parse_id))
 @journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
-def why(asked: EntryId, journal: JournalLocation | None, *, as_json: bool) -> None:
+def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
     The decision is computed again from the recorded counts. Exit code 9 if it comes out otherwise,
@@ -102,8 +102,8 @@ def why(asked: EntryId, journal: JournalLocation | None, *, as_json: bool) -> No
 
     opened = open_for_reading(journal or default_path())
     chain = find_chain(opened)
-    asked.check_chain(chain)
-    explanation = explain(read_story(opened, asked.number), asked.number)
-    explanation["entry"] = str(EntryId(chain, asked.number))
+    number.check_chain(chain)
+    explanation = explain(read_story(opened, number.number), number.number)
+    explanation["entry"] = str(EntryId(chain, number.number))
     click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)
