@@ -28,9 +28,9 @@ mesh: $(READY)  ## only the tests in a real mesh; TEST_ARGS="-k remove"
 check: lint  ## what CI runs, except the tests that start real servers
 	@.ci/test --ignore=tests/live -m "not live" $(TEST_ARGS)
 
-stories: $(READY)  ## 1,000 seeded stories and every short one, each promise checked after each step
+stories: $(READY)  ## 1,000 seeded stories and every one of up to three events, each promise checked
 	@$(BIN)/surefoot simulate --seed 1 --stories 1000 --keep-going
-	@$(BIN)/surefoot simulate --short --keep-going
+	@$(BIN)/surefoot simulate --short 3 --keep-going
 
 mutants: $(READY)  ## twenty bugs, one at a time: after how many stories is each found?
 	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
@@ -56,6 +56,7 @@ bench: $(READY)  ## run every benchmark, small; BENCH_ARGS=--full for the real s
 soak: soak-stories soak-inputs chaos  ## 100,000 seeded stories (SOAK_ARGS="--stories 5000"), as many mangled inputs (SEED=2), chaos
 
 soak-stories: $(READY)
+	@$(BIN)/surefoot simulate --short --keep-going
 	@$(BIN)/surefoot simulate --seed 1000000 --stories 100000 --keep-going $(SOAK_ARGS)
 
 soak-inputs: $(READY)

@@ -80,12 +80,12 @@ _TIMES = (7.0, 17.0, 22.0, 34.0)  # before the first step, in it, at the second,
 _DEATHS = 140  # effects of a story without faults
 
 
-def short_stories(seed: int) -> Iterator[SeededStory]:
-    """Yield every story of up to four of these events, and a death at every single effect.
+def short_stories(seed: int, most: int = len(_TIMES)) -> Iterator[SeededStory]:
+    """Yield every story of up to `most` (four) of these events, and a death at every single effect.
 
     The nth event happens at the nth time.
     """
-    for count in range(len(_TIMES) + 1):
+    for count in range(most + 1):
         for names in product(SHORT, repeat=count):
             events = [
                 StoryEvent(at, name, _VALUES.get(name, 1.0 if name == "canary-sick" else 0.0))

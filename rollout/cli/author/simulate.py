@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rollout.stories.campaign import Campaign
     from rollout.stories.story import SeededStory
 
+MOST_EVENTS = 4
+"""Events of the longest short stories."""
+
 _MOST = 5_000  # stories of a campaign; another one begins at a later seed
 
 
@@ -45,7 +48,14 @@ Exit codes: 0 every promise held, 1 one was broken, 2 bad input.""",
     help="How many: of this seed and of those after it.",
 )
 @click.option("--story", "text", help="Play this story instead of a random one.")
-@click.option("--short", is_flag=True, help="Play every story of up to four events instead.")
+@click.option(
+    "--short",
+    type=click.IntRange(0, MOST_EVENTS),
+    is_flag=False,
+    flag_value=MOST_EVENTS,
+    metavar="[EVENTS]",
+    help="Play every story of up to so many events instead; without a number of up to four.",
+)
 @click.option("--list", "is_list", is_flag=True, help="List settings, events and promises.")
 @click.option("--keep-going", is_flag=True, help="Play all stories, also after one has failed.")
 @click.option("--no-shrink", is_flag=True, help="Print a failing story as it is.")
@@ -55,7 +65,7 @@ def simulate(
     stories: int,
     text: str | None,
     *,
-    short: bool,
+    short: int | None,
     is_list: bool,
     keep_going: bool,
     no_shrink: bool,
@@ -83,15 +93,15 @@ def simulate(
     raise SystemExit(DONE if campaign.holds else FAILED)
 
 
-def _choose(seed: int, count: int, text: str | None, *, short: bool) -> Sequence[SeededStory]:
+def _choose(seed: int, count: int, text: str | None, *, short: int | None) -> Sequence[SeededStory]:
     from rollout.stories.draw import random_stories, short_stories
     from rollout.stories.story import parse_story
 
-    if text is not None and (short or count > 1):
+    if text is not None and (short is not None or count > 1):
         raise InputError("--story is one story: leave --stories and --short out")
     if text is not None:
         return [parse_story(seed, text)]
-    return list(short_stories(seed)) if short else random_stories(seed, count)
+    return random_stories(seed, count) if short is None else list(short_stories(seed, short))
 
 
 def _shorten(campaign: Campaign) -> SeededStory | None:
