@@ -92,7 +92,8 @@ COMMANDS = {
         "rollout.cli.inspect.verify:verify", "Check that a journal is whole, and decide it again."
     ),
     "checkpoint": CommandEntry(
-        "rollout.cli.inspect.verify:checkpoint", "Sign a journal's entries, to be verified later."
+        "rollout.cli.inspect.checkpoint:checkpoint",
+        "Sign a journal's entries, to be verified later.",
     ),
     "export": CommandEntry(
         "rollout.cli.inspect.export:export", "Seal a range of a journal, or prove one entry."

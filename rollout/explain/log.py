@@ -10,6 +10,7 @@ from typing import Any
 
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
+from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import Row, document
 from rollout.journal.index import matching, names
 from rollout.ports import Entry
@@ -18,9 +19,10 @@ from rollout.redact import has_secret, redact_values
 _LOOKS = {"observed", "lived"}  # entries of looks that decided nothing
 
 
-def as_document(entry: Entry) -> dict[str, Any]:
+def as_document(entry: Entry, chain: str | None = None) -> dict[str, Any]:
     """Return one entry as a JSON object, as the help of `surefoot log` describes it.
 
+    With its chain's name it has its id as well, which holds among all journals.
     Passwords of URLs are hidden; `redacted` then says that the hash is not of what is printed.
     """
     fact = document(entry.fact)
@@ -29,7 +31,8 @@ def as_document(entry: Entry) -> dict[str, Any]:
     del fact["at"]  # the head has it, as a date
     redacted = redact_values(fact)
     mark = {"redacted": True} if redacted != fact else {}
-    return {**head, **redacted, **mark, "hash": entry.hash}
+    own = {"entry": str(EntryId(chain, entry.seq))} if chain else {}
+    return {**head, **redacted, **mark, "hash": entry.hash, **own}
 
 
 def to_utc(at: float) -> datetime:

@@ -15,12 +15,12 @@ from urllib3.exceptions import HTTPError
 from rollout.answers.http import Limits, limit_pools
 from rollout.answers.json_text import parse_json
 from rollout.errors import ClusterError, InputError
-from rollout.kube.kinds import Json, Kind
+from rollout.kube.kinds import CORE, Json, Kind
+from rollout.kube.refusals import refusal, silence
 
 _CONFIG: Any = kubernetes.config  # the library has no types
 _MANAGER = "surefoot"
 _MOST_VALUES = 8_000_000  # of one answer: the fields of ten thousand objects with their managers
-_LONGEST = 2_000  # characters of a refusal's message
 _TIMEOUT = (2.0, 5.0)  # seconds to connect, and for the whole answer: a tick waits for it
 _LIST_TIMEOUT = (2.0, 15.0)  # a list of thousands of objects may take a while
 _LIMITS = Limits(times=1.0, most=256 * 2**20, plain=True)
@@ -38,6 +38,8 @@ class Cluster:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """Return the object as the API server stores it."""
+        if kind.group == CORE:
+            return self._ask(self._core.read_namespaced_config_map, name, namespace)
         return self._ask(
             self._objects.get_namespaced_custom_object, *_build_path(kind, namespace, name)
         )
@@ -61,8 +63,12 @@ class Cluster:
         With `dry` nothing is stored: the answer is the object as it would be, without the fields
         that the API server does not know.
         """
-        call = self._objects.patch_namespaced_custom_object
         options = {"dry_run": "All"} if dry else {}
+        if kind.group == CORE:
+            call = self._core.patch_namespaced_config_map
+            options["_content_type"] = "application/merge-patch+json"
+            return self._write(call, name, namespace, body, **options)
+        call = self._objects.patch_namespaced_custom_object
         return self._write(call, *_build_path(kind, namespace, name), body, **options)
 
     def apply(self, kind: Kind, namespace: str, body: Json) -> None:
@@ -224,27 +230,3 @@ def connect(context: str | None = None) -> Cluster:
     api = client.ApiClient(settings)
     limit_pools(api.rest_client.pool_manager, _LIMITS)
     return Cluster(api)
-
-
-def refusal(error: ApiException) -> ClusterError:
-    """Build the error of an API server that answered, with its own message."""
-    try:
-        message = str(parse_json(error.body or "")["message"])
-    except (TypeError, ValueError, KeyError):
-        message = str(error.reason)
-    # A webhook's words are in it, and they go into entries and statuses.
-    message = " ".join(message[: 2 * _LONGEST].split())
-    message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
-    return ClusterError(f"the API server said {error.status}: {message}", error.status or 0)
-
-
-def silence(error: Exception) -> ClusterError:
-    """Build the error of an API server that did not answer.
-
-    urllib3 wraps the cause several times; only the innermost says something useful.
-    """
-    cause: Any = error
-    while isinstance(inner := getattr(cause, "reason", None) or cause.__cause__, Exception):
-        cause = inner
-    message = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-    return ClusterError(f"the API server does not answer: {message.lower()}")

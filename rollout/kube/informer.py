@@ -14,8 +14,8 @@ from kubernetes.informer import SharedInformer
 from urllib3.exceptions import HTTPError
 
 from rollout.backoff import backoff
-from rollout.kube.client import refusal, silence
 from rollout.kube.kinds import Json, Kind
+from rollout.kube.refusals import refusal, silence
 
 RELIST = 300  # seconds; the next list finds what the watch has lost
 _LEAST, _MOST = 0.2, 30.0  # seconds between two requests, growing while they fail

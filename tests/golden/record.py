@@ -1,22 +1,40 @@
-"""Record a small journal as this version writes it: `python -m tests.golden.record FILE.jsonl`.
+"""Record a small journal as this version writes it: `python -m tests.golden.record FILE [SCENE]`.
 
-It is a rollout that is taken back, in the simulated world of the stories. When a fact gets a field,
-run it at the commit before, and add the file; `test_golden.py` reads all of them for ever. Versions
-from before the stories have a smaller world, in which the same happens: this module runs there too.
+A scene is a rollout in the simulated world of the stories; the usual one is taken back. When a fact
+gets a field, run it at the commit before for the scenes that write it, add the file and name
+it in NEWEST; `test_golden.py` reads all of them for ever. Versions from before the stories have a
+smaller world, in which the usual one happens: this module runs there too.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-_STORY = "canary=harmful"
+USUAL, PAST = "usual", "past"
+STORIES = {
+    USUAL: "canary=harmful",
+    PAST: "canary=dead clients=1",
+    "observe": "canary=harmful authority=observe abort@40",
+    "abort-only": "canary=harmful authority=abort-only",
+}
+"""What happens in each scene; in `past` stable's totals are read, which no story's world has."""
+
+NEWEST = {
+    USUAL: "10-collapse",
+    PAST: "11-measured-past",
+    "observe": "12-observe",
+    "abort-only": "13-abort-only",
+}
+"""The journal of each scene that has the shape of what is written now."""
 
 
-def record() -> list[Any]:
-    """Return the rows of a journal: a rollout whose canary fails, from its start to its end."""
+def record(scene: str = USUAL) -> list[Any]:
+    """Return the rows of a scene's journal, from the rollout's start to its end."""
     try:
         play: Any = import_module("rollout.stories.play")
     except ImportError:
@@ -29,10 +47,27 @@ def record() -> list[Any]:
 
     play.StoryWorld = keep
     try:
-        play.play(import_module("rollout.stories.story").parse_story(1, _STORY))
+        with _past(scene):
+            play.play(import_module("rollout.stories.story").parse_story(1, STORIES[scene]))
     finally:
         play.StoryWorld = usual
     return list(worlds[0].disks[0].rows)
+
+
+@contextmanager
+def _past(scene: str) -> Iterator[None]:
+    """Let a world's Prometheus have hours of stable's totals."""
+    if scene != PAST:
+        yield
+        return
+    observer: Any = import_module("rollout.stories.world.prometheus").SimulatedObserver
+    past = import_module("tests.simulation.test_totals").past_of(cluster=1)
+    usual = observer.history
+    observer.history = lambda *_: past
+    try:
+        yield
+    finally:
+        observer.history = usual
 
 
 def _record_lab() -> list[Any]:
@@ -46,14 +81,14 @@ def _record_lab() -> list[Any]:
     return list(lab.journal.rows())
 
 
-def main(file: Path) -> None:
+def main(file: Path, scene: str = USUAL) -> None:
     """Write the journal as JSON lines, whose form has never changed."""
     lines = (
         f'{{"seq":{row.seq},"previous":"{row.previous}","hash":"{row.hash}","fact":{row.text}}}\n'
-        for row in record()
+        for row in record(scene)
     )
     file.write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

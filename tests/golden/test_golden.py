@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.record.facts import Decided
+from rollout.decide.record.facts import Decided, Learned
 from rollout.explain.status import report, states_of
 from rollout.journal.jsonl import LinesJournal
-from tests.golden.record import main
+from tests.golden.record import NEWEST, main
 
 FOLDER = Path(__file__).parent
 GOLDEN = sorted(FOLDER.glob("*.jsonl"))
@@ -48,7 +48,8 @@ def test_an_old_journal_is_whole_and_its_decisions_are_decided_again(path):
 def test_an_old_rollout_ends_as_it_was_recorded(path):
     entries = LinesJournal(path).read()
     ((rollout, state),) = states_of(entries).items()
-    assert report(rollout, state, entries[-1].fact.at).phase == "rolled back"
+    end = "observed" if "observe" in path.stem else "rolled back"
+    assert report(rollout, state, entries[-1].fact.at).phase == end
     decided = [e.seq for e in entries if isinstance(e.fact, Decided)]
     for number in decided:
         done = call("why", number, "--journal", path)
@@ -64,7 +65,29 @@ def test_a_broken_chain_is_another_exit_code_than_other_rules(path, tmp_path):
     assert (done.exit_code, "was altered" in done.stderr) == (1, True)
 
 
-def test_the_newest_is_what_this_version_writes(tmp_path):
+@pytest.mark.parametrize("scene", NEWEST)
+def test_the_newest_is_what_this_version_writes(scene, tmp_path):
     """A fact that gets a field leaves a golden journal behind: see `tests.golden.record`."""
-    main(tmp_path / "now.jsonl")
-    assert shape(tmp_path / "now.jsonl") == shape(GOLDEN[-1])
+    main(tmp_path / "now.jsonl", scene)
+    assert shape(tmp_path / "now.jsonl") == shape(FOLDER / f"{NEWEST[scene]}.jsonl")
+
+
+def facts(scene):
+    """The facts of a scene's newest journal."""
+    return [entry.fact for entry in LinesJournal(FOLDER / f"{NEWEST[scene]}.jsonl").read()]
+
+
+def test_one_has_dispersions_that_were_measured():
+    (learned,) = (fact for fact in facts("past") if isinstance(fact, Learned))
+    (dispersion,) = learned.dispersions.values()
+    assert (dispersion.by, dispersion.problem) == ("totals", "")
+    assert learned.problems == {}
+
+
+@pytest.mark.parametrize("scene", ["observe", "abort-only"])
+def test_those_of_less_authority_say_what_full_would_do(scene):
+    decided = [fact for fact in facts(scene) if isinstance(fact, Decided)]
+    assert any(fact.would and fact.would.action != "hold" for fact in decided) is (
+        scene == "observe"
+    )
+    assert any(fact.would for fact in decided)

@@ -91,7 +91,7 @@ def test_the_api_server_takes_every_component_and_all_of_them_together(
     roles = {manifest["metadata"]["name"] for manifest in together if manifest["kind"] == "Role"}
     added = {
         f"surefoot-{role_name}"
-        for role_name in ("creation", "endpoints", "lease", "scale-down", "triggers")
+        for role_name in ("checkpoints", "creation", "endpoints", "lease", "scale-down", "triggers")
     }
     assert roles == {"surefoot", *added}
     (deployment, _) = [manifest for manifest in together if manifest["kind"] == "Deployment"]

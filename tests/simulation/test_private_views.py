@@ -59,6 +59,7 @@ OTHERS = {
     "doctor": "shows labels' values live, to whoever asks Prometheus",
     "run": "ticks, as the rollout here does",
     "operate": "ticks, as the rollout here does",
+    "backtest": "reads a plan and Prometheus",
     "serve": "asked below, path by path",
     "undo": "only of a promotion",
     "check": "reads a plan",

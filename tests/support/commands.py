@@ -50,7 +50,7 @@ def kind_of(parameter: click.Parameter) -> str:
     name = str(parameter.name)
     if isinstance(parameter.type, click.Path) or name == "plans":
         return "plan" if isinstance(parameter, click.Argument) else "output"
-    if isinstance(parameter.type, click.types.IntParamType):
+    if isinstance(parameter.type, click.types.IntParamType) or name == "number":
         return "number"
     return "name" if isinstance(parameter, click.Argument) else "text"
 

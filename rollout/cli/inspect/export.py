@@ -11,6 +11,7 @@ import click
 from rollout.cli.inspect.verify import read_checkpoints, read_leaves, read_rows
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import InputError, JournalError
+from rollout.journal.entry_id import EntryId, name_chain
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def export(
         click.echo(f"entries {first:,} to {size:,} are sealed in {file}")
         return
     write_lines(_prove(segment.rows, checkpoint, entry, old).splitlines(), file, file.suffix)
-    click.echo(f"the proof for the checkpoint of {size:,} entries is in {file}")
+    own = f" of entry {EntryId(name_chain(rows[0].hash), entry)}" if entry else ""
+    click.echo(f"the proof{own} for the checkpoint of {size:,} entries is in {file}")
 
 
 def _choose(

@@ -23,6 +23,7 @@ from rollout.explain.log import (
     select_entries,
     to_utc,
 )
+from rollout.journal.entry_id import find_chain
 from rollout.journal.location import JournalLocation
 from rollout.journal.scan import new_entries
 
@@ -50,8 +51,8 @@ def _print_line(entry: Entry) -> None:
     click.echo(_format_line(entry))
 
 
-def _print_json(entry: Entry) -> None:
-    click.echo(json.dumps(as_document(entry), ensure_ascii=False))
+def _print_json(entry: Entry, chain: str | None) -> None:
+    click.echo(json.dumps(as_document(entry, chain), ensure_ascii=False))
 
 
 def _format_line(entry: Entry) -> str:
@@ -125,9 +126,9 @@ Examples:
   surefoot log --export june.jsonl      then: surefoot log --journal june.jsonl
 
 With --json each line is one object: seq, at (ISO 8601, UTC), rollout, kind, the fields of that
-kind of fact, hash; and `redacted` where the password of a URL is hidden, so that the hash is of
-another text. Reading verifies the hash chain: where it is broken, printing stops with exit code
-1.""",
+kind of fact, hash, entry (CHAIN.NUMBER, its id among all journals); and `redacted` where the
+password of a URL is hidden, so that the hash is of another text. Reading verifies the hash chain:
+where it is broken, printing stops with exit code 1.""",
 )
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
@@ -204,12 +205,17 @@ def log(
         is_whole = name is None and wanted == EntryFilter(has_observations=everything)
         _export(opened.rows(), export, is_whole=is_whole, with_secrets=with_secrets)
         return
-    show = _print_json if as_json else _print_line
     over = _stop_on_interrupt() if follow else None
     chunks = batches(opened, over, has_observations=everything)
+    chain = None
     try:
         for entry in select_entries(chunks, name):
             if wanted.passes(headline(entry)):
-                show(entry)
+                if as_json:
+                    # Asked for here, because a journal that is followed may begin empty.
+                    chain = chain or find_chain(opened)
+                    _print_json(entry, chain)
+                else:
+                    _print_line(entry)
     finally:
         opened.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Started, of_rollout
 from rollout.errors import InputError, JournalError
+from rollout.journal.entry_id import name_chain
 from rollout.journal.location import JournalLocation, is_url
 from rollout.plan.reading.files import read
 
@@ -39,8 +40,10 @@ def verify_segment(
     """
     first, last = segment.first, segment.rows[-1].seq
     words = f"entries {first:,} to {last:,} are whole"
+    # Of a later segment nothing proves it: the name is a hash of the first entry, which it lacks.
+    chain = f"; they are of chain {name_chain(segment.rows[0].hash)}" if first == 1 else ""
     if key is None:
-        return f"{words}, as its own checkpoint says; who signed that, --verifier tells"
+        return f"{words}, as its own checkpoint says; who signed that, --verifier tells{chain}"
     roots = segment.roots()
     inside = [own for own in signed if own.checkpoint.size in roots]
     for own in (segment.signed, *inside):
@@ -52,7 +55,7 @@ def verify_segment(
                 "written anew"
             )
     more = f", and {len(inside):,} more checkpoints hold" if inside else ""
-    return f"{words} and signed with all before them{more}"
+    return f"{words} and signed with all before them{more}{chain}"
 
 
 def list_begun(segment: SealedSegment) -> list[Entry]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import READ, journal_option
+from rollout.cli.options.param_types import Quantity
+from rollout.journal.entry_id import EntryId, find_chain, parse_id
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -78,13 +80,15 @@ def load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutStat
 Examples:
   surefoot why 42
   surefoot why 42 --journal demo/journal.jsonl --json
+  surefoot why 3f9c01ab77de.42
 
-ID is the number in front of a decision in `surefoot log`.""",
+ID is the number in front of a decision in `surefoot log`, or CHAIN.NUMBER as `entry` in
+`surefoot log --json` has it, which no other journal has.""",
 )
-@click.argument("number", metavar="ID", type=int)
+@click.argument("number", metavar="ID", type=Quantity("ID", parse_id))
 @journal_option(READ)
 @click.option("--json", "as_json", is_flag=True, help="Print the explanation as JSON.")
-def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
+def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
     The decision is computed again from the recorded counts. Exit code 9 if it comes out otherwise,
@@ -96,7 +100,10 @@ def why(number: int, journal: JournalLocation | None, *, as_json: bool) -> None:
     from rollout.journal.open import open_for_reading
     from rollout.journal.scan import read_story
 
-    entries = read_story(open_for_reading(journal or default_path()), number)
-    explanation = explain(entries, number)
+    opened = open_for_reading(journal or default_path())
+    chain = find_chain(opened)
+    number.check_chain(chain)
+    explanation = explain(read_story(opened, number.number), number.number)
+    explanation["entry"] = str(EntryId(chain, number.number))
     click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)

@@ -1,4 +1,4 @@
-"""`surefoot verify` and `surefoot checkpoint`: prove that a journal is whole, and that it was."""
+"""`surefoot verify`: prove that a journal is whole, and that it was when it was signed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from rollout.cli.options.journal import READ, journal_option
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
+from rollout.journal.entry_id import name_chain
 from rollout.journal.location import JournalLocation
 from rollout.plan.reading.files import read
 
@@ -20,66 +21,6 @@ if TYPE_CHECKING:
     from rollout.ports import Entry
 
 _LARGEST = 1 << 26  # bytes of checkpoints: some 300,000
-_NEW_KEY = "--new-key NAME makes one"
-
-
-@click.command(
-    short_help="Sign how many entries a journal has, and their hash.",
-    epilog="""\b
-Examples:
-  surefoot checkpoint --key signing.key --new-key hospital.example/surefoot > verify.key
-  surefoot checkpoint --key signing.key --to checkpoints.txt
-  surefoot verify --checkpoints checkpoints.txt --verifier verify.key
-
-Keep checkpoints where whoever writes the journal cannot change them: in a repository, in a bucket
-with object lock, on paper. The formats are C2SP tlog-checkpoint and signed-note (Ed25519), the
-hash is the root of an RFC 6962 tree over the entries' texts.""",
-)
-@journal_option(READ)
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="File with the signing key, its owner's alone.",
-)
-@click.option(
-    "--new-key",
-    "name",
-    metavar="NAME",
-    help="Make the signing key, and print the one that verifies.",
-)
-@click.option(
-    "--to",
-    type=click.Path(path_type=Path),
-    help="Append the checkpoint to this file instead of printing it.",
-)
-def checkpoint(
-    journal: JournalLocation | None, key: Path, name: str | None, to: Path | None
-) -> None:
-    """Sign the number of entries of a journal and the hash of all of them."""
-    from rollout.checkpoint import note
-    from rollout.checkpoint.merkle import roots
-    from rollout.journal.key_file import read_private, write_private
-
-    if name is not None:
-        if to is not None:
-            raise InputError("--new-key only makes a key: sign with --to in a second call")
-        secret, verifier = note.make_key(name)
-        try:
-            write_private(key, f"{secret}\n".encode())
-        except FileExistsError:
-            raise InputError(f"{key} exists already: choose another name") from None
-        click.echo(verifier)
-        return
-    rows = read_rows(journal)
-    secret = read_private(key, _NEW_KEY).decode(errors="replace")
-    signed = note.sign(len(rows), roots(read_leaves(rows), {len(rows)})[len(rows)], secret)
-    if to is None:
-        click.echo(signed, nl=False)
-        return
-    with to.open("a", encoding="utf-8") as file:
-        file.write(f"{signed}\n")
-    click.echo(f"{len(rows):,} entries are signed in {to}", err=True)
 
 
 @click.command(
@@ -137,7 +78,8 @@ def verify(
         raise InputError("--checkpoints and --verifier are given together")
     rows = read_rows(journal)
     head = rows[-1].hash if rows else "none"
-    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}")
+    chain = f"; they are chain {name_chain(rows[0].hash)}" if rows else ""
+    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}{chain}")
     if signed is not None and key is not None:
         _verify_checkpoints(rows, signed, key)
     if not no_replay:

@@ -12,9 +12,10 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from rollout.errors import ClusterError, InputError
 from rollout.kube import client as kube_client
-from rollout.kube.client import Cluster, connect, refusal, silence
+from rollout.kube.client import Cluster, connect
 from rollout.kube.informer import Informer, _listed
 from rollout.kube.kinds import ROLLOUT_PLAN
+from rollout.kube.refusals import refusal, silence
 from tests.support.http_server import answer, drip, serving
 
 

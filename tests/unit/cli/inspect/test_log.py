@@ -139,6 +139,7 @@ def test_json_has_a_stable_shape(path):
     assert [line["seq"] for line in lines] == list(range(1, 9))
     last = lines[6]
     assert len(last.pop("hash")) == 64
+    assert last.pop("entry") == f"{lines[0]['hash'][:12]}.7"
     assert list(last.items()) == [
         ("seq", 7),
         ("at", "2023-11-14T22:13:20.250000+00:00"),
