@@ -13,6 +13,9 @@ from rollout.errors import ObserveError
 from rollout.observe.selectors.promql import format_selector, quoted
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.templates import METRICS
+from rollout.plan.reading.suggest import did_you_mean
+
+_ALIKE = 3  # first letters of a name that a misspelt one has too
 
 Ask = Callable[[str], Sequence[tuple[Mapping[str, str], float]]]
 """Returns labels and values of an instant query; raises ObserveError."""
@@ -171,3 +174,12 @@ def _list_units(base: str) -> Iterator[str]:
 def _spell_pattern(name: str) -> str:
     """Return a pattern of a name with its underscores or with dots, as Prometheus 3 may keep."""
     return re.sub(r"[._]", "[._]", name)
+
+
+def find_near_name(names: Sequence[str], ask: Ask) -> str:
+    """Return a hint at a name that is there and begins alike; empty without one."""
+    wanted = names[0]
+    begin = re.escape(wanted[:_ALIKE])
+    rows = ask(f"count by (__name__) ({{__name__=~{quoted(begin + '.*')}}})")
+    hint = did_you_mean(wanted, sorted({labels.get("__name__", "") for labels, _ in rows} - {""}))
+    return f"; {hint}" if hint else ""

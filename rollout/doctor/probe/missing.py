@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from rollout.doctor.probe.dialects import find_dialects, find_summary, list_templates
+from rollout.doctor.probe.dialects import (
+    find_dialects,
+    find_near_name,
+    find_summary,
+    list_templates,
+)
 from rollout.doctor.probe.labels import (
     describe_shared_cluster,
     list_differing,
@@ -49,7 +54,8 @@ def explain_missing_series(
         return words
     if dialects := find_dialects(source.names, ask):
         return _explain_other_name(guardrail, message, dialects)
-    return message, "scrape what exports it, or name another metric"
+    hint = find_near_name(source.names, ask)
+    return message, f"scrape what exports it, or name another metric{hint}"
 
 
 def explain_summary(guardrail: Guardrail, source: Source, query: Query) -> Words | None:

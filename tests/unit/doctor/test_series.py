@@ -63,6 +63,15 @@ def test_what_is_missing_is_said_with_its_cure(rows, total, message, cure):
     assert str(finding).endswith(f"-> {finding.fix}")
 
 
+def test_a_name_that_looks_like_the_missing_one_is_told():
+    def query(_server, text):
+        is_asked = '{__name__=~"env.*"}' in text
+        return [({"__name__": "envoy_cluster_upsteam_rqs"}, 3.0)] if is_asked else []
+
+    (finding,) = of_plan(the_plan(), query)
+    assert "did you mean `envoy_cluster_upsteam_rqs`?" in finding.fix
+
+
 @pytest.mark.parametrize(("bucket", "message"), [("_bucket", ""), ("", ", as native histograms")])
 def test_the_form_of_a_histogram_is_said(bucket, message):
     labels_of_series = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}

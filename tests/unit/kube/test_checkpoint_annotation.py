@@ -90,7 +90,9 @@ def test_another_chain_has_a_key_of_another_name():
     assert server.note == signed(LEAVES[:2], other)
 
 
-@pytest.mark.parametrize("text", ["", "see the wiki", signed(LEAVES) * 2], ids=["empty", "prose", "two"])
+@pytest.mark.parametrize(
+    "text", ["", "see the wiki", signed(LEAVES) * 2], ids=["empty", "prose", "two"]
+)
 def test_what_is_no_checkpoint_is_not_written_over(text):
     server = OneObjectServer()
     server.live["metadata"]["annotations"][KEY] = text
