@@ -13,14 +13,15 @@
   const told = "the server does not answer: this is what was known last";
 
   // Only what differs is put in, so that scrolled tables, opened charts and the focus stay.
+  const texts = (node) => Array.from(node.childNodes).filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data).join("");
   function update(before, after) {
     if (before.isEqualNode(after)) return;
-    const isAlike = before.nodeName === after.nodeName && before.childElementCount === after.childElementCount;
+    const isAlike = before.nodeName === after.nodeName && before.childElementCount === after.childElementCount && texts(before) === texts(after);
     const isPlain = !before.childElementCount || before.nodeName === "OL" || before.nodeName === "svg";
-    if (!isAlike || isPlain) { before.replaceWith(after.cloneNode(true)); return; }
+    if ((!isAlike || isPlain) && before !== main) { before.replaceWith(after.cloneNode(true)); return; }
     for (const { name, value } of Array.from(after.attributes)) if (name !== "open" && before.getAttribute(name) !== value) before.setAttribute(name, value);
-    const texts = (node) => Array.from(node.childNodes).filter((child) => child.nodeType === Node.TEXT_NODE).map((child) => child.data).join("");
-    if (texts(before) !== texts(after)) { before.replaceWith(after.cloneNode(true)); return; }
+    // What is followed stays itself: a part of it came or went, so all of them are put in anew.
+    if (!isAlike || isPlain) { before.replaceChildren(...after.cloneNode(true).childNodes); return; }
     const children = Array.from(after.children);
     Array.from(before.children).forEach((child, index) => update(child, children[index]));
   }
