@@ -15,7 +15,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_OF_ANALYSTS = {"read": "rollout.experiment.read"}
+_OF_ANALYSTS = {
+    "read": "rollout.experiment.read",
+    "from_frame": "rollout.experiment.past",
+    "from_prometheus": "rollout.experiment.past",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,174 @@
+"""Experiments that no journal holds: of what Prometheus recorded, or of counts from elsewhere.
+
+How it works: the production tick looks at them in their own time, with `authority: observe`, as
+`surefoot backtest` does. What it would have recorded is opened like a journal's rollout.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rollout.decide.record.tally import LookTally
+from rollout.errors import InputError
+from rollout.experiment.experiment import Experiment
+from rollout.experiment.frame import MISSING, Library
+from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
+from rollout.plan.model.plan import Plan
+from rollout.plan.reading.files import load_file
+from rollout.ports import Answer, Ask, Observer
+from rollout.rehearse.backtest import run_backtest
+from rollout.review.history import history
+from rollout.wire.prometheus import open_prometheus
+
+Moment = datetime | float
+"""A time: with its zone, or in unix seconds."""
+
+COLUMNS = ("at", "guardrail", "version", "units", "bad")
+"""What a frame of counts has: a row for each look, guardrail and version."""
+
+_KEY = "counts"  # no digest is made: the counts have no series
+
+
+def from_prometheus(
+    plan: str | Path,
+    start: Moment,
+    end: Moment,
+    frames: Library = "pandas",
+    access: str | Path | None = None,
+) -> Experiment:
+    """Open what Prometheus recorded of a plan's two versions between two past times.
+
+    `plan` is a plan's file, which names the Prometheus; `access` is the file with the accesses that
+    it names. The comparison is observational: nobody assigned the traffic.
+
+    Raises InputError where the plan is no single one, or a version had no requests then.
+    """
+    settings = PrometheusSettings(Path(access)) if access is not None else NO_SETTINGS
+    observer = open_prometheus(settings)
+    try:
+        return look_back(_load(plan), observer, _to_unix(start), _to_unix(end), frames)
+    finally:
+        observer.close()
+
+
+def from_frame(counts: Any, plan: str | Path, frames: Library = "pandas") -> Experiment:
+    """Open counts from elsewhere: a frame with the columns `at`, `guardrail`, `version`, `units`
+    and `bad`, a row for each look, guardrail and version.
+
+    `at` is a time with its zone, or unix seconds; `version` is one of the plan's versions; units
+    and bad ones are of that look alone. Only guardrails of rates can be counted so.
+
+    Raises InputError for other columns, names or numbers.
+    """
+    the_plan = _load(plan)
+    observer = FrameObserver.read(the_plan, counts)
+    span = the_plan.spec.interval
+    return look_back(
+        the_plan, observer, observer.times[0] - span, observer.times[-1] + span, frames
+    )
+
+
+def look_back(
+    plan: Plan, observer: Observer, start: float, end: float, frames: Library
+) -> Experiment:
+    """Return what the production tick makes of an observer's past, in unix seconds."""
+    if not start < end:
+        raise InputError("the start is before the end")
+    return Experiment(history(run_backtest(plan, observer, start, end).entries), frames)
+
+
+def _load(plan: str | Path) -> Plan:
+    plans = load_file(plan)
+    if len(plans) != 1:
+        raise InputError(f"{plan} holds {len(plans):,} plans: give one")
+    return plans[0]
+
+
+def _to_unix(moment: Moment) -> float:
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            raise InputError(f"{moment} has no zone: say which, such as +00:00")
+        return moment.astimezone(UTC).timestamp()
+    return float(moment)
+
+
+@dataclass(frozen=True)
+class FrameObserver:
+    """An observer of counts by time and guardrail: units and bad ones of the canary, of stable."""
+
+    times: Sequence[float]
+    looks: Mapping[float, Mapping[str, tuple[tuple[int, int], tuple[int, int]]]]
+
+    @classmethod
+    def read(cls, plan: Plan, frame: Any) -> FrameObserver:
+        """Read a frame of any library. Raises InputError."""
+        try:
+            import narwhals as nw
+        except ImportError:
+            raise InputError(MISSING.format("narwhals")) from None
+        table = nw.from_native(frame, eager_only=True)
+        lacking = [name for name in COLUMNS if name not in table.columns]
+        if lacking:
+            raise InputError(
+                f"counts need the columns {', '.join(COLUMNS)}; {lacking} are not there"
+            )
+        arms = {plan.spec.canary.version: 0, plan.spec.stable.version: 1}
+        names = {g.name for g in plan.spec.guardrails if g.metric.kind != "shape"}
+        looks: dict[float, dict[str, list[tuple[int, int]]]] = {}
+        for row in table.select(*COLUMNS).iter_rows(named=True):
+            if row["guardrail"] not in names or row["version"] not in arms:
+                raise InputError(
+                    f"no rate {row['guardrail']!r} of version {row['version']!r} is in the plan, "
+                    f"which has {', '.join(sorted(names)) or 'no rate'} of {', '.join(arms)}"
+                )
+            look = looks.setdefault(_to_unix(row["at"]), {})
+            pair = look.setdefault(row["guardrail"], [(0, 0), (0, 0)])
+            pair[arms[row["version"]]] = _check(row["units"]), _check(row["bad"])
+        if not looks:
+            raise InputError("there is no row of counts")
+        checked = {
+            at: {name: (pair[0], pair[1]) for name, pair in look.items()}
+            for at, look in looks.items()
+        }
+        return cls(sorted(looks), checked)
+
+    def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
+        """See rollout.ports.Observer: the newest look until now, once."""
+        index = bisect_right(self.times, now)
+        return {ask.rollout: self._answer(ask, self.times[:index][-1:]) for ask in asks}
+
+    def _answer(self, ask: Ask, newest: Sequence[float]) -> Answer:
+        tallies = {}
+        for at in newest:
+            for name, (canary, stable) in self.looks[at].items():
+                mark = ask.marks.get(name)
+                if mark is None or mark.until < at:
+                    tallies[name] = self._tally(at, canary, stable)
+        return Answer(tallies=tallies, marks=ask.marks)
+
+    def _tally(self, at: float, canary: tuple[int, int], stable: tuple[int, int]) -> LookTally:
+        return LookTally(
+            canary=canary,
+            stable=stable,
+            key=_KEY,
+            until=at,
+            canary_times=((at, 1),) if canary[0] else (),
+            stable_times=((at, 1),) if stable[0] else (),
+            began=self.times[0],
+        )
+
+
+def _check(count: Any) -> int:
+    """Return a whole number of units. Raises InputError."""
+    try:
+        whole = int(count)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole != count or whole < 0:
+        raise InputError(f"{count!r} is no whole number of units")
+    return whole

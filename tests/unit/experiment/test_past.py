@@ -1,0 +1,101 @@
+"""Experiments that no journal holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import yaml
+
+import rollout
+from rollout.errors import InputError
+from tests.support.worlds import plan
+
+BEGIN = 1_800_000_000.0
+LOOKS = 120
+
+
+@pytest.fixture
+def plan_file(tmp_path):
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    spec = {"interval": "15s", "prometheus": {"scrape": "15s"}, "deadline": "4h"}
+    document = plan(guardrails=[errors], **spec).document()
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def count(errors, share=0.5, seed=3):
+    """A frame's rows: 200 requests a look, of which the canary gets a share and fails some."""
+    dice, rows = np.random.default_rng(seed), []
+    for look in range(LOOKS):
+        canary = int(dice.binomial(200, share))
+        for version, units, rate in (("v2", canary, errors), ("v1", 200 - canary, 0.01)):
+            bad = int(dice.binomial(units, rate))
+            rows.append((BEGIN + 15 * look, "errors", version, units, bad))
+    return pd.DataFrame(rows, columns=["at", "guardrail", "version", "units", "bad"])
+
+
+def test_counts_from_elsewhere_are_compared_as_a_rollout_s_are(plan_file):
+    frame = count(0.05)
+    experiment = rollout.from_frame(frame, plan_file)
+    row = experiment.scorecard().iloc[0]
+    compared = experiment.rates().query("is_compared")
+    sums = compared.groupby("version")[["units", "bad"]].sum()
+    assert (row["canary_units"], row["canary_bad"]) == tuple(sums.loc["canary"])
+    assert 0.9 * frame.query("version == 'v2'")["units"].sum() < row["canary_units"]
+    assert row["verdict"] == "harmful"
+    assert experiment.uplift()["conclusion"].item() == "worse"
+    assert (experiment.replay()["differs"] == "").all()
+
+
+def test_each_row_is_counted_once_in_any_library(plan_file):
+    frame = count(0.01)
+    own = rollout.from_frame(frame, plan_file)
+    other = rollout.from_frame(pl.from_pandas(frame), plan_file, frames="polars")
+    assert own.scorecard().iloc[0]["verdict"] == other.scorecard()["verdict"][0] == "safe"
+    rates = own.rates()
+    assert rates["units"].sum() == frame["units"].sum()
+    assert rates["bad"].sum() == frame["bad"].sum()
+
+
+def test_times_may_have_a_zone_but_must_have_one(plan_file):
+    frame = count(0.01)
+    frame["at"] = pd.to_datetime(frame["at"], unit="s", utc=True)
+    assert rollout.from_frame(frame, plan_file).record.looks_count
+    frame["at"] = frame["at"].dt.tz_localize(None)
+    with pytest.raises(InputError, match="has no zone"):
+        rollout.from_frame(frame, plan_file)
+    with pytest.raises(InputError, match="has no zone"):
+        rollout.from_prometheus(plan_file, datetime(2026, 1, 1), datetime(2026, 1, 2))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.drop(columns="bad"), "counts need the columns"),
+        (lambda f: f.assign(version="v9"), "no rate 'errors' of version 'v9'"),
+        (lambda f: f.assign(guardrail="typo"), "no rate 'typo'"),
+        (lambda f: f.assign(bad=0.5), "no whole number"),
+        (lambda f: f.assign(units=-1), "no whole number"),
+        (lambda f: f.iloc[:0], "no row of counts"),
+    ],
+)
+def test_what_is_wrong_with_counts_is_said(plan_file, change, words):
+    with pytest.raises(InputError, match=words):
+        rollout.from_frame(change(count(0.01)), plan_file)
+
+
+def test_a_version_that_served_nothing_is_refused(plan_file):
+    frame = count(0.01)
+    with pytest.raises(InputError, match="no requests of v2 are recorded"):
+        rollout.from_frame(frame[frame["version"] == "v1"], plan_file)
+
+
+def test_the_end_is_after_the_start(plan_file):
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match="the start is before the end"):
+        rollout.from_prometheus(plan_file, at, at)
