@@ -143,13 +143,14 @@ class FrameObserver:
         return {ask.rollout: self._answer(ask, self.times[:index][-1:]) for ask in asks}
 
     def _answer(self, ask: Ask, newest: Sequence[float]) -> Answer:
-        tallies = {}
+        tallies: dict[str, LookTally] = {}
+        marks = ask.marks or {}
         for at in newest:
             for name, (canary, stable) in self.looks[at].items():
-                mark = ask.marks.get(name)
+                mark = marks.get(name)
                 if mark is None or mark.until < at:
                     tallies[name] = self._tally(at, canary, stable)
-        return Answer(tallies=tallies, marks=ask.marks)
+        return Answer(tallies=tallies, marks=marks)
 
     def _tally(self, at: float, canary: tuple[int, int], stable: tuple[int, int]) -> LookTally:
         return LookTally(

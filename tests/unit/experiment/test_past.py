@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ LOOKS = 120
 @pytest.fixture
 def plan_file(tmp_path):
     errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
-    spec = {"interval": "15s", "prometheus": {"scrape": "15s"}, "deadline": "4h"}
+    spec: dict[str, Any] = {"interval": "15s", "prometheus": {"scrape": "15s"}, "deadline": "4h"}
     document = plan(guardrails=[errors], **spec).document()
     path = tmp_path / "plan.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
