@@ -69,8 +69,11 @@ def _draw_rate(axes: Axes, times: TimeAxis, version: str, columns: Columns) -> N
 
 def _describe(name: str, versions: Mapping[str, Columns]) -> str:
     what = next((columns["what"][-1] for columns in versions.values() if columns["what"]), "")
-    units = ", ".join(f"{sum(own['units']):,} of {version}" for version, own in versions.items())
-    return f"{name}: {what} ({units})"
+    return f"{name}: {what} ({_count_units(versions)})"
+
+
+def _count_units(versions: Mapping[str, Columns]) -> str:
+    return ", ".join(f"{sum(own['units']):,} of {version}" for version, own in versions.items())
 
 
 def distributions(
@@ -88,10 +91,8 @@ def distributions(
             for version, columns in versions.items():
                 _draw_distribution(panel, version, columns)
                 _draw_quantiles(panel, version, quantiles.get(name, {}).get(version))
-            units = ", ".join(
-                f"{sum(own['units']):,} of {version}" for version, own in versions.items()
-            )
-            panel.set_title(f"{name}: share of values up to ({units})", loc="left", pad=6)
+            heading = f"{name}: share of values up to ({_count_units(versions)})"
+            panel.set_title(heading, loc="left", pad=6)
             percent(panel, symbol=" %")
             panel.set_ylim(0, 1.02)
             if span := _find_span(versions):

@@ -12,7 +12,7 @@ from rollout.plan.fields.units import duration, percent
 from rollout.review.history import RecordedRollout
 
 HEADINGS = ("guardrail", "verdict", "canary", "stable", "difference", "allowed", "the plan")
-SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "shown": "○"}
+VERDICT_SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "shown": "○"}
 """A shape for each verdict, so that none is told by its colour alone."""
 
 
@@ -61,7 +61,7 @@ def summarise(
 def _list_cells(row: ScorecardRow) -> tuple[str, ...]:
     return (
         row.guardrail,
-        f"{SHAPES[row.verdict]} {row.verdict}",
+        f"{VERDICT_SHAPES[row.verdict]} {row.verdict}",
         _write_share(row.canary_share, row.canary_units),
         _write_share(row.stable_share, row.stable_units),
         _write_difference(row),

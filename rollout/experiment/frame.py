@@ -6,7 +6,7 @@ What is unknown is missing in the frame (`<NA>`, null), and never a NaN that pas
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
@@ -32,6 +32,11 @@ def to_columns(rows: Iterable[DataclassInstance], kind: type) -> dict[str, list[
     documents = [redact_values(vars(row)) for row in rows]
     names = [field.name for field in fields(kind)]
     return {name: [_to_cell(document[name]) for document in documents] for name in names}
+
+
+def list_rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return columns as rows, by the columns' names."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _to_cell(cell: Any) -> Any:

@@ -19,7 +19,7 @@ from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import MISSING, Library
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.files import load_file
+from rollout.plan.reading.files import load_single
 from rollout.ports import Answer, Ask, Observer
 from rollout.rehearse.backtest import run_backtest
 from rollout.review.history import history
@@ -51,7 +51,7 @@ def from_prometheus(
     settings = PrometheusSettings(Path(access)) if access is not None else NO_SETTINGS
     observer = open_prometheus(settings)
     try:
-        return look_back(_load(plan), observer, _to_unix(start), _to_unix(end), frames)
+        return look_back(load_single(plan), observer, _to_unix(start), _to_unix(end), frames)
     finally:
         observer.close()
 
@@ -65,7 +65,7 @@ def from_frame(counts: Any, plan: str | Path, frames: Library = "pandas") -> Exp
 
     Raises InputError for other columns, names or numbers.
     """
-    the_plan = _load(plan)
+    the_plan = load_single(plan)
     observer = FrameObserver.read(the_plan, counts)
     span = the_plan.spec.interval
     return look_back(
@@ -80,13 +80,6 @@ def look_back(
     if not start < end:
         raise InputError("the start is before the end")
     return Experiment(history(run_backtest(plan, observer, start, end).entries), frames)
-
-
-def _load(plan: str | Path) -> Plan:
-    plans = load_file(plan)
-    if len(plans) != 1:
-        raise InputError(f"{plan} holds {len(plans):,} plans: give one")
-    return plans[0]
 
 
 def _to_unix(moment: Moment) -> float:

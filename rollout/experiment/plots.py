@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError
-from rollout.experiment.frame import MISSING, to_columns
+from rollout.experiment.frame import MISSING, list_rows, to_columns
 from rollout.experiment.tables import (
     evidence,
     power,
@@ -130,7 +130,7 @@ class Plots:
         from analysis.charts.rows import intervals as draw
 
         table = to_columns(scorecard.scorecard(self.record), scorecard.ScorecardRow)
-        rows = [_scale(row) for row in _list_rows(table)]
+        rows = [_scale(row) for row in list_rows(table)]
         columns: Columns = {
             name: [row[name] for row in rows if row]
             for name in ("label", "estimate", "low", "high", "allowed")
@@ -274,7 +274,7 @@ class Plots:
     def _marks(self) -> Columns:
         """The decisions: seconds, action, to."""
         table = to_columns(timeline.timeline(self.record), EventRow)
-        rows = [row for row in _list_rows(table) if row["reasons"]]
+        rows = [row for row in list_rows(table) if row["reasons"]]
         return {
             "seconds": [row["seconds"] for row in rows],
             "action": [_find_action(row["event"]) for row in rows],
@@ -287,14 +287,10 @@ def _find_action(event: str) -> str:
     return next((action for action in _MOVES if event.startswith(action)), event)
 
 
-def _list_rows(columns: Columns) -> Iterable[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
 def _group(columns: Columns, by: str) -> dict[str, Columns]:
     """Split columns by the values of one of them, in the order of their first rows."""
     groups: dict[str, Columns] = {}
-    for row in _list_rows(columns):
+    for row in list_rows(columns):
         group = groups.setdefault(row[by], {name: [] for name in columns})
         for name, cell in row.items():
             group[name].append(cell)
@@ -303,7 +299,7 @@ def _group(columns: Columns, by: str) -> dict[str, Columns]:
 
 def _follow_edge(columns: Columns) -> Columns:
     """Keep the rows of the edge that decides at the last look, where a difference is known."""
-    rows = [row for row in _list_rows(columns) if row["difference"] is not None]
+    rows = [row for row in list_rows(columns) if row["difference"] is not None]
     edge = next((row["edge"] for row in reversed(rows) if row["decides"]), None)
     chosen = [row for row in rows if row["edge"] == edge]
     return {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.route_facts import Confirmed, Followed, RouteFailed
 from rollout.decide.state.rollout import TERMINAL, RolloutState
+from rollout.experiment.card import VERDICT_SHAPES
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
 from rollout.explain.status import (
@@ -22,7 +23,7 @@ from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.redact import redact
 
-SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "shown": "○", "paused": "‖"}
+SHAPES = {**VERDICT_SHAPES, "paused": "‖"}
 """A shape for each verdict, so that no verdict is told by its colour alone."""
 
 PAGE = 50

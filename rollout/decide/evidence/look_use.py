@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from analysis.counting.counts import Counts
+from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.evidence.exposure import may_hold_mirrored
 from rollout.decide.record.facts import Observed
@@ -26,9 +28,13 @@ class LookBegin(NamedTuple):
 
 def find_use(state: RolloutState, fact: Observed, guardrail: Guardrail) -> Use:
     """Return what a look's counts of one guardrail are used for; `state` is that before it."""
-    begun_at = find_begin(state, fact, guardrail.name)
-    begin = LookBegin(begun_at, find_first(fact, guardrail.name, begun_at))
-    return choose_use(state, begin, guardrail.lag)
+    return choose_use(state, find_look_begin(state, fact, guardrail.name), guardrail.lag)
+
+
+def find_look_begin(state: RolloutState, fact: Observed, guardrail: str) -> LookBegin:
+    """Return when a look of one guardrail began."""
+    at = find_begin(state, fact, guardrail)
+    return LookBegin(at, _find_first(fact, guardrail, at))
 
 
 def find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | None:
@@ -45,7 +51,7 @@ def find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | N
     return min(at, tally.since)
 
 
-def find_first(fact: Observed, guardrail: str, since: float | None) -> float | None:
+def _find_first(fact: Observed, guardrail: str, since: float | None) -> float | None:
     """Return when the first target's part of a look begins; the look itself begins at `since`.
 
     Targets are scraped one after another, so the last one's part begins almost a scrape before the
@@ -65,3 +71,10 @@ def choose_use(state: RolloutState, begin: LookBegin, lag: float) -> Use:
         return "learn"
     # The whole look must lie after the warm-up, so its begin counts, not its end.
     return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
+
+
+def feed(test: SequentialTest, counts: Counts, use: Use) -> SequentialTest:
+    """Return a test after a look whose counts are used so."""
+    if use == "learn":
+        return test.learn(counts)
+    return test.watch(counts) if use == "watch" else test.update(counts)

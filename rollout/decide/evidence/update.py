@@ -20,7 +20,6 @@ from typing import Any
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
-from analysis.verdict.sequential_test import SequentialTest
 from rollout.decide.evidence.baseline import pair_with_baseline
 from rollout.decide.evidence.exposure import (
     counts_copies,
@@ -31,7 +30,13 @@ from rollout.decide.evidence.exposure import (
 )
 from rollout.decide.evidence.following import count_followers
 from rollout.decide.evidence.labels import count_labels
-from rollout.decide.evidence.look_use import LookBegin, Use, choose_use, find_begin, find_first
+from rollout.decide.evidence.look_use import (
+    LookBegin,
+    choose_use,
+    feed,
+    find_begin,
+    find_look_begin,
+)
 from rollout.decide.evidence.next_look import is_partial
 from rollout.decide.evidence.units import read_units
 from rollout.decide.record.facts import Observed
@@ -52,10 +57,9 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
             state.guardrails[guardrail.name], fact, guardrail, state.started_at
         )
         if not is_over(state):
-            begun_at = find_begin(state, fact, guardrail.name)
+            begin = find_look_begin(state, fact, guardrail.name)
             if guardrail.name in fact.tallies:  # older journals were decided without it
-                guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begun_at)
-            begin = LookBegin(begun_at, find_first(fact, guardrail.name, begun_at))
+                guardrail_state = count_labels(state, guardrail_state, counts, guardrail, begin.at)
             guardrail_state = _update_test(state, guardrail_state, counts, guardrail, begin)
         guardrail_states[guardrail.name] = _with_problem_since(guardrail_state, fact.at)
         if guardrail.name == counted:
@@ -144,8 +148,8 @@ def _update_test(
     if not counts.canary_exposures and not counts.stable_exposures:
         return guardrail_state
     use = choose_use(state, begin, lag)
-    test = _feed(guardrail_state.test, counts, use)
-    late_test = _feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
+    test = feed(guardrail_state.test, counts, use)
+    late_test = feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if counts.canary_exposures:
         newest = guardrail_state.newest("canary")
         return replace(
@@ -157,12 +161,6 @@ def _update_test(
         )
     expected = guardrail_state.expected + _expected_canary_exposures(state, counts, begin.at, lag)
     return replace(guardrail_state, test=test, late_test=late_test, expected=expected)
-
-
-def _feed(test: SequentialTest, counts: Counts, use: Use) -> SequentialTest:
-    if use == "learn":
-        return test.learn(counts)
-    return test.watch(counts) if use == "watch" else test.update(counts)
 
 
 def _expected_canary_exposures(

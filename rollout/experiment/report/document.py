@@ -10,7 +10,7 @@ from typing import Any
 from rollout.decide.record.facts import Started
 from rollout.experiment.card import ExperimentCard, summarise
 from rollout.experiment.experiment import Experiment
-from rollout.experiment.frame import to_columns
+from rollout.experiment.frame import list_rows, to_columns
 from rollout.experiment.tables import (
     evidence,
     power,
@@ -98,8 +98,7 @@ def compose(experiment: Experiment) -> ReportDocument:
 
 def _list_rows(record: RecordedRollout, name: str) -> list[Row]:
     make, kind = _TABLES[name]
-    columns = to_columns(make(record), kind)
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return list_rows(to_columns(make(record), kind))
 
 
 def _replay(record: RecordedRollout) -> ReplaySummary:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from analysis.counting.counts import Counts, EvidenceError
+from analysis.counting.counts import EvidenceError
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.verdict import Guarded, Judgement, judge
-from rollout.decide.evidence.look_use import Use
+from rollout.decide.evidence.look_use import feed
 from rollout.decide.text.comparison import observational
 from rollout.review.history import RecordedRollout
 from rollout.review.units import LookUnits
@@ -42,14 +42,8 @@ def update_all(tests: Tests, looks: Iterable[LookUnits]) -> dict[str, Sequential
     for units in looks:
         if units.counts.canary_exposures or units.counts.stable_exposures:
             with suppress(EvidenceError):
-                after[units.guardrail] = _feed(after[units.guardrail], units.counts, units.use)
+                after[units.guardrail] = feed(after[units.guardrail], units.counts, units.use)
     return after
-
-
-def _feed(test: SequentialTest, counts: Counts, use: Use) -> SequentialTest:
-    if use == "learn":
-        return test.learn(counts)
-    return test.watch(counts) if use == "watch" else test.update(counts)
 
 
 def judge_all(record: RecordedRollout, tests: Tests) -> Judgement:

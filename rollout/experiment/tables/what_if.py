@@ -15,7 +15,7 @@ from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
 from rollout.errors import InputError, ReplayError
 from rollout.experiment.frame import to_time
-from rollout.plan.reading.files import load_file
+from rollout.plan.reading.files import load_single
 from rollout.review.history import RecordedRollout
 
 PlanSource = str | Path | Mapping[str, Any]
@@ -84,10 +84,7 @@ def choose_plan(
         raise InputError("give either a whole plan, or changes of the recorded one")
     if isinstance(plan, Mapping):
         return plan
-    plans = load_file(plan)
-    if len(plans) != 1:
-        raise InputError(f"{plan} holds {len(plans):,} plans: give one")
-    return plans[0].document()
+    return load_single(plan).document()
 
 
 def _change(record: RecordedRollout, changes: Changes) -> dict[str, Any]:

@@ -21,6 +21,14 @@ def load_file(path: str | Path, context: Any = None) -> list[Plan]:
     return load(read(path), str(path), context)
 
 
+def load_single(path: str | Path) -> Plan:
+    """Load the one plan of a file. Raises PlanError, and InputError for any other number."""
+    plans = load_file(path)
+    if len(plans) != 1:
+        raise InputError(f"{path} holds {len(plans):,} plans: give one")
+    return plans[0]
+
+
 def load_files(paths: Iterable[str | Path], context: Any = None) -> list[Plan]:
     """Load the plans of several files. Raises one PlanError with the mistakes of all files."""
     plans: list[Plan] = []
