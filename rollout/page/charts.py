@@ -57,6 +57,7 @@ class ChartRoom:
 
     reader: JournalReader
     _kept: OrderedDict[tuple[str, int, str, str], bytes] = field(default_factory=OrderedDict)
+    _records: dict[tuple[str, int], RecordedRollout] = field(default_factory=dict)  # the newest
     _lock: Lock = field(default_factory=Lock)
 
     def draw(self, rollout: str, chart: str, theme: str) -> bytes:
@@ -70,7 +71,10 @@ class ChartRoom:
                 raise InputError(f"there is no rollout {rollout!r} in this journal")
             key = rollout, entries[-1].seq, chart, theme
             if key not in self._kept:
-                self._kept[key] = _draw(history(entries), chart, theme)
+                if key[:2] not in self._records:  # all charts of it are drawn from one record
+                    self._records.clear()
+                    self._records[key[:2]] = history(entries)
+                self._kept[key] = _draw(self._records[key[:2]], chart, theme)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
