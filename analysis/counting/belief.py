@@ -11,7 +11,7 @@ judges the same samples again, together with newer ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import add
 
 from analysis.counting.change import Left, limit_pace
@@ -33,6 +33,7 @@ from analysis.counting.plain import NOTHING, Plain
 from analysis.counting.siblings import Company, Point, SeriesPoints
 from analysis.counting.table import SampleTable
 from analysis.counting.walk import Walk
+from analysis.fast_replace import replace
 
 _ARMS: tuple[Arm, ...] = ("canary", "stable")
 _UNKNOWN = Origin("a series")

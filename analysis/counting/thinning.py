@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from analysis.counting.change import SETTLED, is_leap
 from analysis.counting.cursor import Sample, Series, buckets, check, dropped, within
 from analysis.counting.origin import Origins, series_id
 from analysis.counting.siblings import Point
+from analysis.fast_replace import replace
+
+_FEW = 3  # samples, of which none lies between others
 
 
 def compress_all(series: Sequence[Series], origins: Origins, pace: float) -> list[Series]:
@@ -28,7 +30,11 @@ def compress_all(series: Sequence[Series], origins: Origins, pace: float) -> lis
         own.append(times[entry.process] if entry.process else falls)
         own[-1].update(falls)
     return [
-        replace(entry, samples=_thin(entry.samples, points, _list_zeros(entry, origins), pace, at))
+        entry
+        if len(entry.samples) < _FEW
+        else replace(
+            entry, samples=_thin(entry.samples, points, _list_zeros(entry, origins), pace, at)
+        )
         for entry, points, at in zip(series, counts, own, strict=True)
     ]
 
@@ -76,7 +82,7 @@ def _thin(
     times: Collection[float],
 ) -> tuple[Sample, ...]:
     """Keep what `compress` says, and the samples of some times."""
-    if len(samples) < 3:
+    if len(samples) < _FEW:
         return tuple(samples)
     keep = {0, len(samples) - 1}
     for i, ((start, _), (end, _)) in enumerate(pairwise(counts)):

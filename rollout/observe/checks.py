@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor, Sample, Series, check
 from analysis.counting.layout import DIFFER
+from analysis.fast_replace import replace
 from rollout.errors import ObserveError
 from rollout.observe.query import QueryPart
 

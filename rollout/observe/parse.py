@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Arm, Key, Series
 from analysis.counting.origin import Origins
 from analysis.counting.thinning import compress_all
+from analysis.fast_replace import replace
 from rollout.errors import ObserveError
 from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
 from rollout.observe.bulk.reading import BulkPart, read_bulk
@@ -258,7 +259,10 @@ def _select_new(raw: RawPart, origins: Origins) -> tuple[Series, ...]:
 
 
 def _cut_before(series: Series, cutoff: float) -> Series:
-    return replace(series, samples=tuple(pair for pair in series.samples if pair[0] > cutoff))
+    samples = series.samples
+    if samples and samples[0][0] > cutoff:  # the oldest comes first
+        return series
+    return replace(series, samples=tuple([pair for pair in samples if pair[0] > cutoff]))
 
 
 def _find_cutoff(query_part: QueryPart, series: Series, since: float) -> float:

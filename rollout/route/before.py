@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from analysis.fast_replace import replace
 from rollout.decide.record.before import LACKING, MOVED, WEIGHTS
 from rollout.route.content import (
     Noted,

@@ -14,8 +14,9 @@ Counts have no part in this: the tests' error rates need looks that end independ
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from analysis.fast_replace import replace
 from rollout.decide.evidence.blindness import stale_after
 from rollout.decide.state.rollout import RolloutState
 

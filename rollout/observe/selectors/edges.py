@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from analysis.counting.beyond import NUMBERS, choose_kept, describe_missing, is_same
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Arm, Series
 from analysis.counting.native_histogram import on_grid
+from analysis.fast_replace import replace
 from rollout.errors import ObserveError
 from rollout.plan.fields.metric import DeclaredMetric
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from analysis.counting.cursor import Cursor, Series
+from analysis.fast_replace import replace
 from rollout.decide.record.tally import LookTally
 from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
 from rollout.observe.bulk.ends import Ends

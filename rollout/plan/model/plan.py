@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -363,7 +365,13 @@ class Plan(Model):
         """The plan as plain data, itself a valid plan document."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
-    @property
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See pydantic: a copy's digest is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("digest", None)
+        return copied
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical document, in hexadecimal.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from analysis.counting.cursor import Arm
+from rollout.answers.remembered import RememberedReadings
 from rollout.decide.record.split import Split
 from rollout.decide.rules.ramp import max_splits
 from rollout.errors import RouteError
@@ -19,6 +22,7 @@ from rollout.route.envoy.admin import EnvoyAccess
 from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import (
     Before,
+    LiveRoutes,
     dump_routes,
     find_lost,
     find_own,
@@ -51,6 +55,7 @@ class EnvoyRouter:
     ) -> None:
         self._replace_file, self._reach = replace_file, reach
         self._aside: dict[Path, str] = {}  # by route file, what was kept beside it
+        self._statuses = RememberedReadings[RouteStatus]()
 
     def write(
         self,
@@ -129,23 +134,17 @@ class EnvoyRouter:
         """
         envoy, arms = self._reach(route_of(plan)), arms_of(plan)
         live = read_live(envoy, plan, arms, before)
-        split = split_of(live.routes, arms, total, _get_traffic(plan), before)
-        if netted(plan.spec.policy, split) and fallen(envoy.ask("/clusters"), arms):
+        shown_now = live.routes, live.version, live.file, live.is_noted
+        status = self._statuses.read(
+            (plan.digest, total, before),
+            shown_now,
+            partial(_read_status, live, plan, total, before),
+        )
+        if netted(plan.spec.policy, status.split) and fallen(envoy.ask("/clusters"), arms):
             message = f"no endpoint of {arms.canary} serves: Envoy asks {arms.stable} instead"
             raise RouteError(message)
-        leading = find_routes(live.routes, arms, before)
-        return RouteStatus(
-            split,
-            live.version,
-            pinned=tuple(pin.location for pin in leading.pinned),
-            strays=tuple(stray.location for stray in leading.strays),
-            leading=list_leading(live.file, live.routes, arms),
-            lacking=list_lacking(live.file, arms, before),
-            timeout=find_timeout(live.routes, arms, before),
-            is_pending=not split.canary and _gives(live.file, plan, total, before),
-            is_noted=live.is_noted,
-            aside=self._aside.get(envoy.file, ""),
-        )
+        aside = self._aside.get(envoy.file, "")
+        return dataclasses.replace(status, aside=aside) if aside else status
 
     def cached(
         self, plan: Plan, total: int, before: tuple[str, ...] | None = None
@@ -195,6 +194,24 @@ def _is_refused(envoy: EnvoyAccess, arms: Arms, live: Json, write_id: str) -> bo
         return not is_shown and bool(envoy.explain_refusal(names, clusters_of(live)))
     except RouteError:
         return False
+
+
+def _read_status(live: LiveRoutes, plan: Plan, total: int, before: Before) -> RouteStatus:
+    """Return what an Envoy shows, as far as it follows from its routes and the file."""
+    arms = arms_of(plan)
+    split = split_of(live.routes, arms, total, _get_traffic(plan), before)
+    leading = find_routes(live.routes, arms, before)
+    return RouteStatus(
+        split,
+        live.version,
+        pinned=tuple(pin.location for pin in leading.pinned),
+        strays=tuple(stray.location for stray in leading.strays),
+        leading=list_leading(live.file, live.routes, arms),
+        lacking=list_lacking(live.file, arms, before),
+        timeout=find_timeout(live.routes, arms, before),
+        is_pending=not split.canary and _gives(live.file, plan, total, before),
+        is_noted=live.is_noted,
+    )
 
 
 def _gives(manifest: Json, plan: Plan, total: int, before: Before) -> bool:

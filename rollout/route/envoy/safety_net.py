@@ -6,10 +6,10 @@ It is an aggregate cluster of canary and stable. The route file names it instead
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Sequence
 
+from rollout.answers.json_text import copy_json
 from rollout.decide.record.split import Split
 from rollout.plan.model.mesh.policy import Policy
 from rollout.route.envoy.arms import Arms
@@ -100,7 +100,7 @@ def past_net(manifest: Json, arms: Arms) -> Json:
 
 
 def _rename_cluster(manifest: Json, old: str, new: str) -> Json:
-    renamed = copy.deepcopy(manifest)
+    renamed = copy_json(manifest)
     for weighted in every_weighted(renamed):
         for entry in weighted.entries(old):
             entry["name"] = new

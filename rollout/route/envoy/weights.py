@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
+from rollout.answers.json_text import copy_json
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
 from rollout.errors import RouteError
@@ -41,7 +41,7 @@ def patch(
     Envoy shows a new version only when the content changed; the last write removes all of that. A
     third cluster keeps its share of the traffic; all else stays as it is. Raises RouteError.
     """
-    patched = copy.deepcopy(manifest)
+    patched = copy_json(manifest)
     leading = find_routes(patched, arms, before)
     is_gone = back and before is not None and not leading.planned
     owned = [] if is_gone else [*_require_planned(patched, arms, before)]

@@ -13,11 +13,11 @@ All functions are pure; `patch` is the difference between the object and the res
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from rollout.answers.json_text import copy_json
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
 from rollout.errors import RouteError
@@ -124,7 +124,7 @@ def _apply_way(
     if split.way == "segment":
         # A copy of the stripped object, as the next patch will see it, so that a repeated patch
         # changes nothing.
-        within = _move_within(dialect, copy.deepcopy(wanted), plan, split, ours)
+        within = _move_within(dialect, copy_json(wanted), plan, split, ours)
         return insert_segment_routes(dialect, wanted, routes, within, _get_segment(plan))
     require_http_routes(dialect, wanted, routes)
     for route in routes:
@@ -152,7 +152,7 @@ def _refuse(routes: Sequence[WeightedRoute], ours: Ours, *, is_begun: bool) -> N
 
 def _strip_ours(dialect: Dialect, manifest: Json, plan: Plan, ours: Ours, *, back: bool) -> Json:
     """Return the object without the routes and mirrors that we added."""
-    plain = copy.deepcopy(manifest)
+    plain = copy_json(manifest)
     remove_segment_routes(dialect, plain, plan, ours)
     for route in dialect.every_route(plain, plan):
         if ours.has_copies(dialect, route, back=back):

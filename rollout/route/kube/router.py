@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import partial
 
 from analysis.counting.cursor import Arm
+from rollout.answers.json_text import copy_json
+from rollout.answers.remembered import RememberedReadings
 from rollout.decide.record.split import Split
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
@@ -52,6 +53,7 @@ class ClusterRouter:
         source: EndpointSource | None = None,
     ) -> None:
         self._objects, self._watched, self._source = objects, watched, source
+        self._statuses = RememberedReadings[RouteStatus]()
 
     def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """Return the weights that the API server holds now, and our write id.
@@ -61,7 +63,8 @@ class ClusterRouter:
         """
         target = target_of(plan)
         live = self._get(plan, target.kind, target.name)
-        return _read_status(live, target, plan, total, before)
+        status = partial(_read_status, live, target, plan, total, before)
+        return self._statuses.read((plan.digest, total, before), live, status)
 
     def cached(
         self, plan: Plan, total: int, before: tuple[str, ...] | None = None
@@ -73,8 +76,8 @@ class ClusterRouter:
         live = self._watched.find(target.kind, plan.metadata.namespace, target.name)
         if live is None:
             return None
-        own = settle_object(target.kind, copy.deepcopy(live))  # the cache's copy is never changed
-        return _read_status(own, target, plan, total, before)
+        status = partial(_read_watched, live, target, plan, total, before)
+        return self._statuses.read((plan.digest, total, before), live, status)
 
     def write(
         self,
@@ -222,6 +225,14 @@ def _has_split(patched: Json, plan: Plan, split: Split) -> bool:
         return split_of(patched, plan, split.total) == split
     except RouteError:
         return False
+
+
+def _read_watched(
+    live: Json, target: Target, plan: Plan, total: int, before: tuple[str, ...] | None
+) -> RouteStatus:
+    """Return the same of a watch's object, which is never changed. Raises RouteError."""
+    own = settle_object(target.kind, copy_json(live))
+    return _read_status(own, target, plan, total, before)
 
 
 def _read_status(

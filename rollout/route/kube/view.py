@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from rollout.answers.json_text import copy_json
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.plan.fields.units import percent
@@ -46,7 +46,7 @@ def split_of(
     would understate the exposure. Once a rollout gave the canary something here, a route that is
     gone or renamed is no error, and all is read that it may have left behind.
     """
-    dialect, plain = dialect_of(plan), copy.deepcopy(manifest)
+    dialect, plain = dialect_of(plan), copy_json(manifest)
     ours = read_ours(manifest, plan, before=before)
     segments = remove_segment_routes(dialect, plain, plan, ours)
     routes, strays = _read_routes(dialect, plain, plan, ours)
@@ -68,7 +68,7 @@ def split_of(
 
 def exposure(manifest: Json, plan: Plan, before: tuple[str, ...] | None = None) -> Exposure:
     """Return which other routes give the canary traffic. Raises RouteError."""
-    dialect, plain = dialect_of(plan), copy.deepcopy(manifest)
+    dialect, plain = dialect_of(plan), copy_json(manifest)
     ours = read_ours(manifest, plan, before=before)
     remove_segment_routes(dialect, plain, plan, ours)
     strays = [route.location for route in find_strays(dialect, plain, plan, ours)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rollout.answers.json_text import copy_json
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Kind
 from rollout.plan.model.mesh.policy import Policy
@@ -49,7 +49,7 @@ class Part:
 
     def settled(self, live: Json, plan: Plan, policy: Policy | None) -> Json:
         """Return the object at this policy; with None, as it was before the policy."""
-        updated, key = copy.deepcopy(live), POLICY + plan.spec.service
+        updated, key = copy_json(live), POLICY + plan.spec.service
         wanted = {} if policy is None else self.wanted(live, policy)
         adopt = plan.spec.on_drift == "adopt"
         roots = self.roots(updated)
@@ -64,7 +64,7 @@ class Part:
 
     def difference(self, live: Json, policy: Policy) -> str:
         """Describe where the object is not at this policy."""
-        return "; ".join(differing(self.roots(copy.deepcopy(live)), self.wanted(live, policy)))
+        return "; ".join(differing(self.roots(copy_json(live)), self.wanted(live, policy)))
 
 
 def parts(plan: Plan) -> Iterator[Part]:

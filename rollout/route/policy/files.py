@@ -6,9 +6,9 @@ whether Envoy runs it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
+from rollout.answers.json_text import copy_json
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.policy import Policy
 from rollout.route.envoy.arms import Arms
@@ -30,7 +30,7 @@ _NOTE = "policy"
 
 def settled_routes(manifest: Json, arms: Arms, policy: Policy | None, *, adopt: bool) -> Json:
     """Return the route file with the policy in every route of ours; with None, without it."""
-    settled = copy.deepcopy(manifest)
+    settled = copy_json(manifest)
     for config in dicts(settled.get("resources")):
         roots = _find_actions(config)
         wanted = route_fields(roots, _list_cluster_names(arms), policy)
@@ -43,7 +43,7 @@ def settled_clusters(manifest: Json, arms: Arms, policy: Policy | None, *, adopt
 
     Raises RouteError for an arm that the file does not contain.
     """
-    settled = copy.deepcopy(manifest)
+    settled = copy_json(manifest)
     clusters = clusters_in(settled)
     if policy is not None and (lost := {arms.stable, arms.canary} - clusters.keys()):
         message = f"the cluster file has no cluster {', '.join(sorted(lost))}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
+from rollout.answers.json_text import copy_json
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
 from rollout.kube.kinds import Kind
@@ -79,7 +79,7 @@ def restored(live: Json, kind: Kind, plan: Plan) -> Json:
     for policy_object in parts(plan):
         if (policy_object.kind, policy_object.name) == (kind, name):
             return policy_object.settled(live, plan, None)
-    return copy.deepcopy(live)
+    return copy_json(live)
 
 
 def paths(before: Json, after: Json, prefix: str = "spec") -> Iterator[str]:
@@ -114,7 +114,7 @@ def _is_plain(subset: Json) -> bool:
 
 def _strip_weights(spec: Json, plan: Plan) -> Json:
     """Return the spec without weights and without destinations of weight zero."""
-    dialect, plain = dialect_of(plan), copy.deepcopy(spec)
+    dialect, plain = dialect_of(plan), copy_json(spec)
     for body in dicts(plain.get(dialect.routes)):
         route = dialect.weighted_route(body, plan)
         if len(route.entries) > 1:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from functools import partial
 
+from rollout.answers.json_text import copy_json
 from rollout.kube.kinds import Json
 from rollout.stories.faults.registry import event
 from rollout.stories.setting import SERVICE
@@ -78,7 +78,7 @@ def put_back(world: StoryWorld, _value: float) -> None:
     spec = build_objects(world.setting, SERVICE)[0][1]["spec"]
 
     def change(live: Json) -> None:
-        live["spec"] = copy.deepcopy(spec)
+        live["spec"] = copy_json(spec)
 
     world.touch("weights")
     world.api.edit(world.key, change)
@@ -207,7 +207,7 @@ def own(world: StoryWorld, _value: float) -> None:
 @event("odd-object", "2 an object of another shape", (1.0, 2.0, 3.0, 4.0))
 def make_odd(world: StoryWorld, value: float) -> None:
     """Somebody writes what the API server takes and nobody expects; it is mended later."""
-    before = copy.deepcopy(world.api.objects.get(world.key))
+    before = copy_json(world.api.objects.get(world.key))
 
     def change(live: Json) -> None:
         if value == 1:

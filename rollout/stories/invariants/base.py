@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rollout.decide.record.facts import Decided, Started
+from rollout.decide.fold import fold
+from rollout.decide.record.facts import Decided, Fact, Started, of_rollout
 from rollout.decide.record.split import Split
+from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Plan
 from rollout.ports import Entry
 from rollout.stories.faults import FAULTS
@@ -81,6 +83,29 @@ class RolloutTrace:
         return next(acts, None)
 
 
+@dataclass(frozen=True)
+class FoldedFacts:
+    """What facts fold to: the state that each of them met, and every rollout's last.
+
+    Rollouts are in the order in which they began. A fact that is of none has met None.
+    """
+
+    facts: tuple[Fact, ...]
+    met: tuple[RolloutState | None, ...]
+    states: Mapping[str, RolloutState]
+
+
+def fold_facts(facts: Sequence[Fact]) -> FoldedFacts:
+    """Fold what a journal holds."""
+    met: list[RolloutState | None] = []
+    states: dict[str, RolloutState] = {}
+    for seq, fact in enumerate(facts, 1):
+        met.append(states.get(fact.rollout) if of_rollout(fact) else None)
+        if of_rollout(fact):
+            states[fact.rollout] = fold(met[-1], fact, seq)
+    return FoldedFacts(tuple(facts), tuple(met), states)
+
+
 @dataclass
 class Chronicle:
     """What every checker shares: the story, its world, and the traces of all rollouts."""
@@ -94,6 +119,7 @@ class Chronicle:
 
     def __post_init__(self) -> None:
         self.names = {event.name for event in self.story.events}
+        self._folded: dict[int, FoldedFacts] = {}
 
     @property
     def trusts_wall_clock(self) -> bool:
@@ -139,6 +165,13 @@ class Chronicle:
         )
         is_ill = is_ill or len(world.disks) > 1 or len(world.processes) > 1
         self.well_since = None if is_ill else self.well_since or world.now
+
+    def fold(self, disk: SimulatedDisk) -> FoldedFacts:
+        """Return what a journal's facts fold to; folded once for as long as none is added."""
+        folded = self._folded.get(id(disk))
+        if folded is None or [*folded.facts] != disk.facts:
+            folded = self._folded[id(disk)] = fold_facts(disk.facts)
+        return folded
 
     def traffic(self, trace: RolloutTrace) -> ServiceTraffic:
         """Return the true traffic of a rollout's service."""

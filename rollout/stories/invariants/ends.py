@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
-
-from rollout.decide.fold import fold
-from rollout.decide.record.facts import Fact, of_rollout
+from rollout.answers.json_text import copy_json
 from rollout.decide.state.rollout import RolloutState
 from rollout.kube.kinds import Json
 from rollout.stories.invariants.base import Invariant
@@ -30,7 +26,7 @@ class EndsAreReached(Invariant):
 
     def at_end(self) -> None:
         newest: dict[str, RolloutState] = {}
-        for rollout, state in fold_rollouts(self.world.disks[0].facts).items():
+        for rollout, state in self.chronicle.fold(self.world.disks[0]).states.items():
             # An older version waits by the wall clock, for as long as that was set back.
             is_late = len(self.world.disks) == 1 and not self.chronicle.trusts_wall_clock
             if not state.is_terminal and is_late:
@@ -51,15 +47,6 @@ class EndsAreReached(Invariant):
             self.break_(f"{service} {state.phase}, and the route gives {shares.canary:.0%}")
         if state.is_terminal and shares.copied:
             self.break_(f"{service} {state.phase}, and {shares.copied:.0%} is still copied")
-
-
-def fold_rollouts(facts: Sequence[Fact]) -> dict[str, RolloutState]:
-    """Return every rollout's state by what a journal holds, in the order in which they began."""
-    states: dict[str, RolloutState] = {}
-    for seq, fact in enumerate(facts, 1):
-        if of_rollout(fact):
-            states[fact.rollout] = fold(states.get(fact.rollout), fact, seq)
-    return states
 
 
 def _explain(state: RolloutState) -> str:
@@ -84,7 +71,7 @@ class FieldsAreOurs(Invariant):
 
 def _strip(live: Json) -> Json:
     """Return what is people's own in an object: without our fields, in the order it has."""
-    plain = copy.deepcopy({"spec": live.get("spec")})
+    plain = copy_json({"spec": live.get("spec")})
     spec: Json = plain["spec"] or {}
     if "subsets" in spec:
         spec.pop("trafficPolicy", None)  # see `policies`

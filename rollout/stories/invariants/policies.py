@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-
+from rollout.answers.json_text import copy_json
 from rollout.kube.kinds import Json
 from rollout.route.kube.object_annotations import POLICY
 from rollout.stories.invariants.base import Invariant
-from rollout.stories.invariants.ends import fold_rollouts
 from rollout.stories.setting import POLICY_OF_PLAN, SERVICE
 from rollout.stories.world.apiserver import AcceptedWrite, dump
 from rollout.stories.world.routes import RULES, read_shares
@@ -37,7 +35,7 @@ class PoliciesGo(Invariant):
         is_shared = len(self.world.disks) > 1 or self.world.was_restored
         if not self._is_asked(SERVICE) or is_shared:
             return
-        states = fold_rollouts(self.world.disks[0].facts)
+        states = self.chronicle.fold(self.world.disks[0]).states
         main = [state for state in states.values() if state.plan.spec.service == SERVICE]
         live = self.world.api.objects.get((RULES, SERVICE))
         plain = self.world.api.plain.get((RULES, SERVICE))
@@ -54,7 +52,7 @@ class PoliciesGo(Invariant):
 
     def _read_rule(self, body: Json) -> str:
         """Return what a rule says, without an edit that the plan wants to be written over."""
-        spec = copy.deepcopy(body["spec"])
+        spec = copy_json(body["spec"])
         if self.world.setting.drift == "revert" and "policy" in self.world.touched:
             spec["trafficPolicy"]["outlierDetection"].pop("consecutive5xxErrors", None)
         return dump({"spec": spec})

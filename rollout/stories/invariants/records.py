@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided, Started, of_rollout
-from rollout.decide.state.rollout import RolloutState
+from rollout.decide.record.facts import Decided, Started
 from rollout.decide.step import step
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import verify
@@ -28,17 +26,13 @@ class Replays(Invariant):
             self._replay(disk)
 
     def _replay(self, disk: SimulatedDisk) -> None:
-        states: dict[str, RolloutState] = {}
-        for seq, fact in enumerate(disk.facts, 1):
-            if not of_rollout(fact):
-                continue
-            state = states.get(fact.rollout)
+        folded = self.chronicle.fold(disk)
+        for seq, (fact, state) in enumerate(zip(folded.facts, folded.met, strict=True), 1):
             if isinstance(fact, Decided) and state is not None:
                 again = step(state, fact.at, fact.rollout, fact.lived)
                 if again != fact:
                     self.break_(f"entry {seq} decides {fact.action}, again it is {again}")
                     return
-            states[fact.rollout] = fold(state, fact, seq)
 
 
 class KeepsChain(Invariant):

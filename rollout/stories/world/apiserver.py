@@ -6,12 +6,12 @@ retry against it.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rollout.answers.json_text import copy_json
 from rollout.errors import ClusterError
 from rollout.kube.kinds import Json, Kind
 from rollout.stories.setting import CANARY, STABLE
@@ -59,7 +59,7 @@ class SimulatedApi:
 
     def give(self, key: Key, body: Json | None) -> None:
         """Let people store an object, or delete it (None)."""
-        self.plain[key] = copy.deepcopy(body)
+        self.plain[key] = copy_json(body)
         self.put(key, body)
 
     def put(self, key: Key, body: Json | None) -> None:
@@ -67,7 +67,7 @@ class SimulatedApi:
         if body is None:
             self.objects.pop(key, None)
         else:
-            body = copy.deepcopy(body)
+            body = copy_json(body)
             self.versions += 1
             before = self.objects.get(key)
             metadata = body.setdefault("metadata", {})
@@ -83,7 +83,7 @@ class SimulatedApi:
     def edit(self, key: Key, change: Callable[[Json], None]) -> None:
         """Let somebody change an object in place; nothing where it is gone."""
         if key in self.objects:
-            body, plain = copy.deepcopy(self.objects[key]), self.plain.get(key)
+            body, plain = copy_json(self.objects[key]), self.plain.get(key)
             change(body)
             if plain is not None:
                 change(plain)
@@ -96,7 +96,7 @@ class SimulatedApi:
             raise ClusterError(f'the API server said 403: {kind.plural} "{name}" is forbidden', 403)
         if (kind.plural, name) not in self.objects:
             raise ClusterError(f'the API server said 404: {kind.plural} "{name}" not found', 404)
-        return copy.deepcopy(self.objects[kind.plural, name])
+        return copy_json(self.objects[kind.plural, name])
 
     def patch(self, kind: Kind, name: str, body: Json, writer: str, *, dry: bool) -> Json:
         """Merge-patch an object at its version. Raises ClusterError."""
@@ -113,7 +113,7 @@ class SimulatedApi:
                 != (live["metadata"][name_of_version])
             ):
                 raise ClusterError("the API server said 409: the object has been modified", 409)
-        patched = _merge(live, copy.deepcopy(body))
+        patched = _merge(live, copy_json(body))
         if self.has("drops"):
             _drop_new_fields(patched)
         if dry:
@@ -122,7 +122,7 @@ class SimulatedApi:
         self.on_write(AcceptedWrite(self.now(), writer, key, live, self.objects[key]))
         if self.has("unclear"):
             raise ClusterError("the API server does not answer: timed out", 0)
-        return copy.deepcopy(self.objects[key])
+        return copy_json(self.objects[key])
 
     def replace(self, kind: Kind, name: str, body: Json) -> Json:
         """Replace a Lease at its version. Raises ClusterError."""
@@ -133,7 +133,7 @@ class SimulatedApi:
         if live["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
             raise ClusterError("the API server said 409: the object has been modified", 409)
         self.put((kind.plural, name), body)
-        return copy.deepcopy(self.objects[kind.plural, name])
+        return copy_json(self.objects[kind.plural, name])
 
     def create(self, kind: Kind, body: Json) -> Json:
         """Create a Lease. Raises ClusterError."""
@@ -142,7 +142,7 @@ class SimulatedApi:
         if (kind.plural, name) in self.objects:
             raise ClusterError("the API server said 409: it exists", 409)
         self.put((kind.plural, name), body)
-        return copy.deepcopy(self.objects[kind.plural, name])
+        return copy_json(self.objects[kind.plural, name])
 
     def watched(self, kind: Kind, name: str) -> Json | None:
         """Return an object as a watch saw it last; None where no watch is open."""

@@ -6,11 +6,11 @@ Envoy runs what its proxy has taken last: a file that is gone, or that it reject
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollout.answers.json_text import copy_json
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Json
 from rollout.route.envoy.admin import EnvoyAccess
@@ -72,7 +72,7 @@ class SimulatedEnvoy(EnvoyAccess):
         file = (routes.get("spec") or {}).get("file") or {}
         version = file.get("version_info", "")
         configs = [
-            {"version_info": version, "route_config": copy.deepcopy(config)}
+            {"version_info": version, "route_config": copy_json(config)}
             for config in file.get("resources") or []
         ]
         return settle({"configs": configs}, DUMP, "what Envoy dumps")
@@ -87,7 +87,7 @@ class SimulatedEnvoy(EnvoyAccess):
         live = self.process.world.api.objects.get((PLURAL, self.file.stem))
         if live is None:
             raise UnusableFileError(f"cannot read file {self.file}: it is gone")
-        return settle_routes(copy.deepcopy((live.get("spec") or {}).get("file")), self.file)
+        return settle_routes(copy_json((live.get("spec") or {}).get("file")), self.file)
 
     def _reach(self) -> None:
         _pass(self.process, "get")
@@ -109,7 +109,7 @@ def _store(process: SimulatedProcess, service: str, manifest: Json) -> None:
         raise RouteError(f"cannot write file {service}.json: Permission denied")
     before = api.objects.get(key, {})
     body = {**before, "spec": {"file": manifest}}
-    api.put(key, copy.deepcopy(body))
+    api.put(key, copy_json(body))
     api.on_write(AcceptedWrite(api.now(), process.name, key, before, api.objects[key]))
     if api.has("unclear"):
         raise RouteError(f"cannot write file {service}.json: Input/output error")

@@ -1,12 +1,13 @@
 """JSON that somebody else wrote: a document, or one ValueError."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.answers.json_text import DEEPEST, MOST, parse_json
+from rollout.answers.json_text import DEEPEST, MOST, copy_json, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -55,3 +56,13 @@ def test_more_values_than_memory_holds_are_not_parsed(text):
     """Two bytes of a text are up to a hundred of a parsed document."""
     with pytest.raises(ValueError, match="more than 2,000,000 values"):
         parse_json(text)
+
+
+def test_a_copy_shares_no_list_and_no_object():
+    inner: dict[str, Any] = {"weights": [1, {"deep": None}]}
+    document: dict[str, Any] = {"first": inner, "second": inner}
+    copied = copy_json(document)
+    assert copied == document
+    copied["first"]["weights"][1]["deep"] = "changed"
+    assert document["first"]["weights"][1]["deep"] is None
+    assert copied["second"]["weights"][1]["deep"] is None

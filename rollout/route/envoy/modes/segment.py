@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 
+from rollout.answers.json_text import copy_json
 from rollout.errors import RouteError
 from rollout.plan.model.mesh.traffic import Segment
 from rollout.route import matching
@@ -39,7 +39,7 @@ def is_ours(route: Json, arms: Arms) -> bool:
 
 def only(manifest: Json, wanted: Callable[[Json], bool]) -> Json:
     """Return the manifest with the wanted routes only."""
-    filtered = copy.deepcopy(manifest)
+    filtered = copy_json(manifest)
     for _, _, routes in tables(filtered):
         routes[:] = [route for route in routes if wanted(route)]
     return filtered
@@ -50,7 +50,7 @@ def joined(stable: Json, canary: Json, arms: Arms, segment: Segment) -> Json:
 
     Both manifests have the same routes in the same order and differ in their weights only.
     """
-    combined = copy.deepcopy(stable)
+    combined = copy_json(stable)
     for (_, _, routes), (_, _, others) in zip(tables(combined), tables(canary), strict=True):
         # Backwards, so that an insertion does not shift the routes that are still to come.
         for index in reversed(range(len(routes))):
@@ -79,7 +79,7 @@ def check(manifest: Json, arms: Arms, segment: Segment | None) -> None:
 
 
 def _narrow_to_segment(route: Json, segment: Segment, arms: Arms) -> Json:
-    narrowed = copy.deepcopy(route)
+    narrowed = copy_json(route)
     matching.envoy(narrowed.setdefault("match", {}), segment)
     note(narrowed, "segment", value=arms.canary)
     return narrowed

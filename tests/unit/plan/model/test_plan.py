@@ -115,3 +115,8 @@ def test_who_only_observes_makes_no_route(authority):
     plan_with(route=route, authority="advance")
     with pytest.raises(ValidationError, match="nothing is made: leave `create` out"):
         plan_with(route=route, authority=authority)
+
+
+def test_a_copy_has_a_digest_of_its_own():
+    observing = plan_with(authority="observe")
+    assert observing.digest != observing.with_full_authority().digest == plan_with().digest
