@@ -8,6 +8,7 @@ from pathlib import Path
 from rollout.decide.record.write_id import WriteId
 from rollout.doctor.finding import Finding, Level
 from rollout.errors import SurefootError
+from rollout.journal.entry_id import find_chain
 from rollout.journal.jsonl import RECORDING, LinesJournal
 from rollout.journal.location import JournalLocation, is_url, shown
 from rollout.journal.open import open_for_reading
@@ -49,11 +50,14 @@ def has_decision(where: JournalLocation, write_id: str) -> bool | None:
         return None
     try:
         newer = journal.read(named.decision - 1)
+        is_others = named.chain not in {"", find_chain(journal)}
     except SurefootError:
         return None
     finally:
         journal.close()
-    return bool(newer) and WriteId(newer[0].fact.rollout, newer[0].seq) == named
+    if is_others or not newer:
+        return False
+    return (newer[0].fact.rollout, newer[0].seq) == (named.rollout, named.decision)
 
 
 def _check_existing(where: JournalLocation, *, carried_out: bool) -> Finding:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from rollout.decide.record.write_id import CHAIN_DIGITS, name_chain
 from rollout.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
         def rows(self, after: int = 0, most: int | None = None) -> Sequence[Row]: ...
 
 
-_LENGTH = 12  # hexadecimal digits: two of a million chains share one with a chance of 0.2 %
-_ID = re.compile(rf"(?:([0-9a-f]{{{_LENGTH}}})\.)?([0-9]{{1,18}})")
+_ID = re.compile(rf"(?:([0-9a-f]{{{CHAIN_DIGITS}}})\.)?([0-9]{{1,18}})")
 
 
 class EntryId(NamedTuple):
@@ -49,13 +49,10 @@ def parse_id(text: str) -> EntryId:
     """Return the id of a text: `3f9c01ab77de.52`, or the number alone. Raises ValueError."""
     match = _ID.fullmatch(text)
     if match is None:
-        raise ValueError(f"an entry is a number, or CHAIN.NUMBER with {_LENGTH} hexadecimal digits")
+        raise ValueError(
+            f"an entry is a number, or CHAIN.NUMBER with {CHAIN_DIGITS} hexadecimal digits"
+        )
     return EntryId(match[1], int(match[2]))
-
-
-def name_chain(first_hash: str) -> str:
-    """Return the name of the chain whose first entry has this hash."""
-    return first_hash[:_LENGTH]
 
 
 def find_chain(journal: FirstRows) -> str | None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from analysis.counting.cursor import Arm
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import add_chain, drop_chain
 from rollout.errors import FactError, JournalError, ReplayError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.terms import FULL, Authority, may_write
@@ -106,12 +107,14 @@ class GuardedRouter:
     """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick.
 
     It writes nothing that the installation's `authority` does not allow, whatever was decided: a
-    rollout may have begun under a wider one.
+    rollout may have begun under a wider one. What it writes bears the journal's name, by which
+    another journal's marks are told from ours; see `write_id`.
     """
 
     inner: Router
     timer: Callable[[], float]
     authority: Authority = FULL
+    find_chain: Callable[[], str] = lambda: ""
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
     _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
@@ -140,20 +143,28 @@ class GuardedRouter:
 
         def ask() -> None:
             self._written[plan.id] = self.timer()
-            self.inner.write(plan, split, write_id, before, is_last=is_last)
+            mark = add_chain(write_id, self.find_chain())
+            self.inner.write(plan, split, mark, before, is_last=is_last)
 
         self._ask(plan, ask, is_urgent=not split.canary)
 
     def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """See rollout.ports.Router."""
-        return _clean_status(self._ask(plan, lambda: self.inner.read(plan, total, before)))
+        return self._take_in(self._ask(plan, lambda: self.inner.read(plan, total, before)))
 
     def cached(
         self, plan: Plan, total: int, before: tuple[str, ...] | None = None
     ) -> RouteStatus | None:
         """See rollout.ports.Router."""
         status = self._ask(plan, lambda: self.inner.cached(plan, total, before))
-        return None if status is None else _clean_status(status)
+        return None if status is None else self._take_in(status)
+
+    def _take_in(self, status: RouteStatus) -> RouteStatus:
+        """Return a status whose words are clean, and whose mark is as our journal knows it."""
+        own = drop_chain(status.write_id, self.find_chain())
+        if own != status.write_id:
+            status = replace(status, write_id=own)
+        return _clean_status(status)
 
     def endpoints(self, plan: Plan, arm: Arm) -> bool | None:
         """See rollout.ports.Router."""

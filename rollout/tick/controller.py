@@ -63,7 +63,7 @@ class Controller:
         self._lived = LivedTime(self.ports.clock.monotonic, self.has_gaps)
         self._bulkheads = bulkheads.Bulkheads(self._tell)
         self._router = bulkheads.GuardedRouter(
-            self.ports.router, self.ports.clock.monotonic, self.authority
+            self.ports.router, self.ports.clock.monotonic, self.authority, lambda: self.fleet.chain
         )
         self._hook_runner = HookRunner(self.ports.hooks)
         self._pod_history = PodHistoryReader(self.ports.observer)

@@ -12,6 +12,7 @@ from rollout.decide.evidence.pod_history import may_learn
 from rollout.decide.fold import SLOWEST_RETRY, find_slowest_retry, fold, fold_all
 from rollout.decide.record.before import note_moved_by_others
 from rollout.decide.record.facts import Calibrated, Fact, HumanSaid, Observed, Started, of_rollout
+from rollout.decide.record.write_id import name_chain
 from rollout.decide.rules.conclusion import is_watched
 from rollout.decide.state.hooks import next_call
 from rollout.decide.state.rollout import RolloutState
@@ -43,6 +44,7 @@ class Fleet:
     unconfirmed: DueQueue = field(default_factory=DueQueue)
     calls: DueQueue = field(default_factory=DueQueue)
     head: int = 0
+    chain: str = ""  # the journal's name, by its first entry
     _now: float = math.inf  # of the newest tick
     _retry_at: dict[str, tuple[int, float]] = field(default_factory=dict)
     look_times: LookTimes = field(default_factory=LookTimes)
@@ -87,6 +89,8 @@ class Fleet:
         Raises ReplayError; then nothing has changed, and the entry is not passed over.
         """
         rollout = entry.fact.rollout
+        if entry.seq == 1:
+            self.chain = name_chain(entry.hash)
         if isinstance(entry.fact, Observed) and rollout in self._unloaded:
             self._skip_observation(rollout, entry.seq)
             return

@@ -62,8 +62,14 @@ def is_unsafe(status: RouteStatus | RouteError, rollout: str, state: RolloutStat
         return False
     if isinstance(status, RouteError):
         return not (status.absent and state.plan.spec.route.creates)
-    is_expected = not status.split.canary or status.split == state.wanted
+    is_as_wanted = status.split == state.wanted and not _names_other_journal(status)
+    is_expected = not status.split.canary or is_as_wanted
     return not is_expected and status.write_id != write_id(rollout, state)
+
+
+def _names_other_journal(status: RouteStatus) -> bool:
+    named = WriteId.parse(status.write_id)
+    return named is not None and bool(named.chain)
 
 
 def is_absent(status: RouteStatus | RouteError) -> bool:

@@ -251,14 +251,15 @@ def _reports(rollout: str, state: RolloutState, status: RouteStatus) -> dict[str
 def find_writer(status: RouteStatus, rollout: str, state: RolloutState) -> str:
     """Return the write id on the route if it is not ours; empty otherwise.
 
-    Two controllers of one plan write the same rollout's name, but numbers of their own journals; so
-    does one whose journal was restored from an older backup. After our first write only another
-    rollout's id counts: a version that people give a file by hand says nothing.
+    Two controllers of one plan write the same rollout's name, but their own journals', and numbers
+    of these; so does one whose journal was restored from an older backup. After our first write
+    only another rollout's id counts: a version that people give a file by hand says nothing.
     """
     named = WriteId.parse(status.write_id)
     if named is None:
         return "" if state.first_write else redact_values(status.write_id)
-    is_ours = named.rollout == rollout and state.delivery.has_left(named.decision, status.split)
+    is_ours = named.rollout == rollout and not named.chain
+    is_ours = is_ours and state.delivery.has_left(named.decision, status.split)
     return "" if is_ours else redact_values(status.write_id)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rollout.decide.record.facts import Decided
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import WriteId
 from rollout.journal.memory import MemoryJournal
 from rollout.kube.client import connect
 from rollout.plan.model.plan import Plan
@@ -293,6 +295,30 @@ def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_dri
     assert "written by rollout other-1a2b3c4d (decision 7)" in state.last.sentence
     assert (counting.writes, state.live) == (0, split)
     assert router.read(begun, 100).split == split
+
+
+@pytest.mark.parametrize("on_drift", ["revert", "adopt", "pause"])
+@pytest.mark.parametrize("split", [Split(50), Split(1)])
+def test_what_another_journal_of_the_plan_wrote_is_named_and_left_alone(
+    router, plan, split, on_drift
+):
+    begun = plan.model_copy(update={"spec": plan.spec.model_copy(update={"on_drift": on_drift})})
+    counting, clock, journal = CountingRouter(router), VirtualClock(), MemoryJournal()
+    controller = Controller(Ports(NoTraffic(), counting, journal, clock), "test")
+    (rollout,) = controller.start([begun])
+    mark = str(WriteId(rollout, 7, "3f9c01ab77de"))
+    router.write(begun, split, mark)
+    await_mark(router, begun, mark)
+    for _ in range(3):
+        controller.tick()
+        clock.sleep(begun.spec.interval)
+    state = controller.states[rollout]
+    assert state.phase == "paused"
+    decisions = [entry.fact for entry in journal.read() if isinstance(entry.fact, Decided)]
+    pause = next(decided for decided in decisions if decided.action == "pause")
+    assert f"rollout {rollout} (decision 7 of another journal, 3f9c01ab77de)" in pause.sentence
+    assert counting.writes == 0
+    assert router.read(begun, 100) == await_mark(router, begun, mark)
 
 
 @pytest.fixture

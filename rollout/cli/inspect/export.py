@@ -10,8 +10,9 @@ import click
 
 from rollout.cli.inspect.verify import read_checkpoints, read_leaves, read_rows
 from rollout.cli.options.journal import READ, journal_option
+from rollout.decide.record.write_id import name_chain
 from rollout.errors import InputError, JournalError
-from rollout.journal.entry_id import EntryId, name_chain
+from rollout.journal.entry_id import EntryId
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:

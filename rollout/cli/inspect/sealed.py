@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Started, of_rollout
+from rollout.decide.record.write_id import name_chain
 from rollout.errors import InputError, JournalError
-from rollout.journal.entry_id import name_chain
 from rollout.journal.location import JournalLocation, is_url
 from rollout.plan.reading.files import read
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rollout.cli.options.journal import READ, journal_option
+from rollout.decide.record.write_id import name_chain
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
-from rollout.journal.entry_id import name_chain
 from rollout.journal.location import JournalLocation
 from rollout.plan.reading.files import read
 

@@ -119,7 +119,8 @@ def _name_writer(write_id: str) -> str:
     named = WriteId.parse(write_id)
     if named is None:
         return f"{write_id}, not by us"
-    return f"rollout {named.rollout} (decision {named.decision})"
+    journal = f" of another journal, {named.chain}" if named.chain else ""
+    return f"rollout {named.rollout} (decision {named.decision}{journal})"
 
 
 def _describe_unread_route(state: RolloutState, _: str) -> str:

@@ -25,6 +25,7 @@ PERIOD = 1.0  # seconds between two ticks
 LONGEST_GAP = 60.0  # seconds, as `RolloutState.longest_gap` of these plans
 _PAST = 20.0  # seconds of traffic before the first tick
 _UPGRADE = 20.0  # seconds after which an older version's controllers are replaced
+_APART = 1e-3  # seconds between the clocks of two journals' machines: none agree to the microsecond
 SECOND = "other"  # the second service, which nothing happens to
 
 
@@ -119,7 +120,9 @@ class StoryWorld:
                 name = f"controller-{number}{'ab'[replica]}"
                 is_elected = self.setting.replicas == "2"
                 plans = self.plans if not number else self.plans[:1]
-                self.processes.append(SimulatedProcess(self, name, disk, plans, is_elected))
+                process = SimulatedProcess(self, name, disk, plans, is_elected)
+                process.clock.skew = number * _APART
+                self.processes.append(process)
 
     def _upgrade(self) -> None:
         """Replace every controller of an older version; their rollouts go on."""

@@ -16,6 +16,6 @@ def test_a_rollback_never_gives_the_canary_weight():
     state = lab.run_until(lambda state: state.phase == "reverting")
     wrong = replace(state, delivery=replace(state.delivery, wanted=Split(50, 100)))
     writes = list(lab.router.writes)
-    problem = deliver.apply(lab.router, lab.rollout, wrong, lambda _: wrong)
+    problem = deliver.apply(lab.controller._router, lab.rollout, wrong, lambda _: wrong)
     assert isinstance(problem, RouteError)
     assert lab.router.writes == writes
