@@ -153,6 +153,15 @@ class HistorySource(Protocol):
         ...
 
 
+@runtime_checkable
+class NoticesHangs(Protocol):
+    """An observer that knows which of its servers hang; all of another one's answer."""
+
+    def find_hung(self, plan: Plan) -> str:
+        """Return the server of a plan that took long at the newest look; empty for none."""
+        ...
+
+
 class Router(Protocol):
     """A mesh.
 

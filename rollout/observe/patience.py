@@ -11,6 +11,9 @@ from rollout.errors import ObserveError
 from rollout.observe.access.address import name_host
 from rollout.plan.model.prometheus import PrometheusServer
 
+HUNG = 4.0
+"""Seconds of one look, from which on others wait for a server too long."""
+
 _SERVERS = 16  # asked at once
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -38,6 +41,11 @@ class Patience:
     def elapsed(self) -> float:
         """Seconds since the look began."""
         return self.timer() - self._began
+
+    def note(self, hung: set[PrometheusServer]) -> None:
+        """Note which of the servers that were asked took so long, and which do no more."""
+        for server, spent in self._spent.items():
+            (hung.add if spent >= HUNG else hung.discard)(server)
 
     def ask(self, server: PrometheusServer, most: float, query: Callable[[], _Result]) -> _Result:
         """Return what a query returns, unless the server has taken `most` seconds already.

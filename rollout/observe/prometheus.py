@@ -32,11 +32,12 @@ from rollout.observe.patience import Patience, SilentError, read_apart
 from rollout.observe.pods.survey import PodLabel, survey
 from rollout.observe.query import Query, QueryPart, build_query, parts_of, queries_of
 from rollout.observe.selectors.promql import name_each
-from rollout.observe.selectors.source import Source
+from rollout.observe.selectors.source import Source, source_of
 from rollout.observe.tally.counter import LastAnswer, LookCounter, Waiting
 from rollout.observe.tally.digests import DigestKey
 from rollout.observe.tally.look_answer import LookAnswer
 from rollout.observe.tally.resume import Resumed, resume_queries
+from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.ports import Answer, Ask, PodHistory
 
@@ -91,6 +92,7 @@ class PrometheusObserver:
         self._times: dict[PrometheusServer, ServerTime] = {}
         # Servers that refuse regular expressions on metric names, as managed ones do.
         self._by_name: set[PrometheusServer] = set()
+        self._hung: set[PrometheusServer] = set()  # at the newest look
         self._counter = LookCounter(DigestKey(key or os.urandom(32)))
 
     @paused_collector()
@@ -107,9 +109,18 @@ class PrometheusObserver:
         parts = [pair for ask in asks for pair in self._counter.continue_parts(ask)]
         for samples in self._read_all(parts, now, patience):
             looks[samples.query_part.rollout].add(samples, self._counter)
+        patience.note(self._hung)
         for look in looks.values():
             look.skew = self._find_skew(look.ask)
         return {rollout: look.answer for rollout, look in looks.items()}
+
+    def find_hung(self, plan: Plan) -> str:
+        """See rollout.ports.NoticesHangs."""
+        if not self._hung:
+            return ""
+        sources = (source_of(plan, guardrail) for guardrail in plan.spec.guardrails)
+        hung = (name_host(s.server.url) for s in sources if s.server in self._hung)
+        return next(hung, "")
 
     def _find_skew(self, ask: Ask) -> float | None:
         """Return how far our clock is ahead of the servers of a rollout; None where none tells."""

@@ -11,7 +11,7 @@ whole process goes through: the journal's errors, a lost lock, an interrupt.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -21,8 +21,9 @@ from rollout.decide.record.write_id import add_chain, drop_chain
 from rollout.errors import FactError, JournalError, ReplayError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.terms import FULL, Authority, may_write
-from rollout.ports import Answer, Ask, Observer, Router, RouteStatus
+from rollout.ports import Answer, Ask, NoticesHangs, Observer, Router, RouteStatus
 from rollout.redact import redact, redact_values
+from rollout.tick.turns import Turns
 
 _Result = TypeVar("_Result")
 
@@ -103,6 +104,44 @@ def blind(plan: Plan, problem: str) -> Answer:
 
 
 @dataclass
+class GuardedObserver:
+    """An Observer whose servers that hang are asked in turns, while there are others to look at."""
+
+    inner: Observer
+    turns: Turns
+    _problems: dict[str, str] = field(default_factory=dict)  # by rollout, at its server's last turn
+
+    def find_waiting(self, asks: Sequence[Ask], plans: Iterable[Plan]) -> dict[str, str]:
+        """Return the rollouts that wait for a server's turn, each with the server.
+
+        None do where all of the `plans` that go on have servers that hang.
+        """
+        if not isinstance(self.inner, NoticesHangs):
+            return {}
+        find = self.inner.find_hung
+        waiting = {ask.rollout: server for ask in asks if (server := find(ask.plan))}
+        return waiting if waiting and not all(map(find, plans)) else {}
+
+    def observe(self, asks: Sequence[Ask], now: float) -> dict[str, Answer]:
+        """Ask for all of them; see `observe`."""
+        return {**observe(self.inner, asks, now)} if asks else {}
+
+    def observe_in_turn(
+        self, asks: Sequence[Ask], waiting: Mapping[str, str], now: float
+    ) -> dict[str, Answer]:
+        """Ask the server whose turn it is; of the others, say what they said at their last one."""
+        server = self.turns.choose({*waiting.values()})
+        answers = self.observe([ask for ask in asks if waiting[ask.rollout] == server], now)
+        for rollout, answer in answers.items():
+            self._problems[rollout] = next(iter(answer.problems.values()), "")
+        for ask in asks:
+            silence = f"Prometheus at {waiting[ask.rollout]} takes too long: it has turns"
+            problem = self._problems.get(ask.rollout) or silence
+            answers.setdefault(ask.rollout, blind(ask.plan, problem))
+        return answers
+
+
+@dataclass
 class GuardedRouter:
     """A Router that raises RouteError or JournalError only, and asks no slow mesh twice a tick.
 
@@ -115,14 +154,30 @@ class GuardedRouter:
     timer: Callable[[], float]
     authority: Authority = FULL
     find_chain: Callable[[], str] = lambda: ""
+    _turns: Turns = field(init=False)
+    _hung: set[str] = field(default_factory=set)  # meshes that were slow when they were asked last
+    _waiting: set[str] = field(default_factory=set)  # of these, whose turn it is not
+    _has_others: bool = False  # that go on, on meshes that do not hang
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
     _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
 
-    def begin_tick(self) -> None:
-        """Give every mesh its time again."""
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.timer)
+
+    def begin_tick(self, plans: Iterable[Plan] = ()) -> None:
+        """Give every mesh its time again; of those that hang one, while `plans` are on others."""
+        for mesh, spent in self._spent.items():
+            (self._hung.add if spent >= SLOW else self._hung.discard)(mesh)
         self._spent.clear()
         self._begun.clear()
+        is_other = (_name_mesh(plan) not in self._hung for plan in plans)
+        self._has_others = bool(self._hung) and any(is_other)
+        self._waiting = self._hung - {self._turns.choose(self._hung)} if self._has_others else set()
+
+    def is_hung(self, plan: Plan) -> bool:
+        """Return whether a plan's mesh was slow when it was asked last."""
+        return _name_mesh(plan) in self._hung
 
     def find_last_try(self, plan: Plan) -> float:
         """Return when a write of a plan was tried last, by `timer`; the least without one."""
@@ -183,6 +238,8 @@ class GuardedRouter:
     def _ask(self, plan: Plan, ask: Callable[[], _Result], *, is_urgent: bool = False) -> _Result:
         mesh, rollout = _name_mesh(plan), plan.name
         spent = self._spent.get(mesh, 0.0)
+        if self._must_wait(mesh, is_urgent=is_urgent):
+            raise RouteError(f"{mesh} is too slow for all its rollouts", unread=True)
         if spent < SLOW:
             self._begun.add(rollout)
         # Who was asked before it showed how slow it is goes on: else nobody would ever get through.
@@ -197,6 +254,19 @@ class GuardedRouter:
             raise RouteError(describe(error), unread=True) from error
         finally:
             self._spent[mesh] = self._spent.get(mesh, 0.0) + max(0.0, self.timer() - begun)
+
+    def _must_wait(self, mesh: str, *, is_urgent: bool) -> bool:
+        """Return whether others waited enough in this tick for meshes that hang.
+
+        A way back waits for no turn, as long as all of them together took no longer than one may.
+        """
+        spent = self._spent.get(mesh, 0.0)
+        if self._has_others and mesh in self._hung:
+            lost = sum(self._spent.get(name, 0.0) for name in self._hung)
+            return lost >= SLOW or (mesh in self._waiting and not is_urgent)
+        if sum(slow for slow in self._spent.values() if slow >= SLOW) < MOST:
+            return False
+        return spent >= SLOW or not (spent or is_urgent)
 
 
 def _name_mesh(plan: Plan) -> str:

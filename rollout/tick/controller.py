@@ -8,7 +8,7 @@ tick finds a decision without a confirmation and delivers it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from rollout.tick.pod_history import PodHistoryReader
 from rollout.tick.propose import Step, ask, propose
 from rollout.tick.route_look import build_lacking, look_at_route
 from rollout.tick.times.lived_time import LivedTime
+from rollout.tick.turns import Turns
 
 _Result = TypeVar("_Result")
 
@@ -65,6 +66,8 @@ class Controller:
         self._router = bulkheads.GuardedRouter(
             self.ports.router, self.ports.clock.monotonic, self.authority, lambda: self.fleet.chain
         )
+        turns = Turns(self.ports.clock.monotonic)
+        self._observer = bulkheads.GuardedObserver(self.ports.observer, turns)
         self._hook_runner = HookRunner(self.ports.hooks)
         self._pod_history = PodHistoryReader(self.ports.observer)
 
@@ -153,7 +156,7 @@ class Controller:
         wrong in one rollout is told, and all others go on. Raises JournalMovedError, after all
         else, where other writers won every attempt to decide.
         """
-        self._router.begin_tick()
+        self._router.begin_tick(self._list_plans())
         self.catch_up()
         now = self._read_clock()
         is_decided = self._decide(sorted(self.fleet.asked & self.fleet.active), {}, now)
@@ -180,8 +183,24 @@ class Controller:
         asks = {r: question for r in due if (question := self._run(r, ask, r, self.states[r]))}
         if not asks:
             return True
-        answers = bulkheads.observe(self.ports.observer, [*asks.values()], now)
-        ready = [r for r in asks if not self._run(r, self.fleet.put_off, r, answers[r], now)]
+        waiting = self._observer.find_waiting([*asks.values()], self._list_plans())
+        answers = self._observer.observe([asks[r] for r in asks if r not in waiting], now)
+        late = [r for r in answers if self._router.is_hung(self.states[r].plan)]
+        is_decided = self._take([r for r in answers if r not in late], answers, now)
+        is_decided = self._take(late, answers, now) and is_decided
+        if waiting:  # only once the others are where they should be
+            asked = [asks[r] for r in waiting]
+            answers = self._observer.observe_in_turn(asked, waiting, now)
+            is_decided = self._take([*waiting], answers, now) and is_decided
+        return is_decided
+
+    def _list_plans(self) -> Iterator[Plan]:
+        """Yield the plans of all rollouts that go on."""
+        return (self.states[rollout].plan for rollout in self.fleet.active)
+
+    def _take(self, rollouts: Sequence[str], answers: Mapping[str, Answer], now: float) -> bool:
+        """Decide on answers and deliver what is decided; False where others came first."""
+        ready = [r for r in rollouts if not self._run(r, self.fleet.put_off, r, answers[r], now)]
         if not ready:
             return True
         is_decided = self._decide(ready, answers, now)
@@ -263,9 +282,10 @@ class Controller:
         for rollout, problem in problems.items():
             self._run(rollout, self._confirm, rollout, problem, until)
 
-    def _find_turn(self, rollout: str) -> tuple[bool, float]:
+    def _find_turn(self, rollout: str) -> tuple[bool, bool, float]:
         state = self.states[rollout]
-        return not state.is_going_back, self._router.find_last_try(state.plan)
+        is_hung = self._router.is_hung(state.plan)
+        return not state.is_going_back, is_hung, self._router.find_last_try(state.plan)
 
     def _write(self, rollout: str) -> deliver.Problem | None:
         """Write one rollout's change, after what its route shows that is not ours is recorded."""

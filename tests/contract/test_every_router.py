@@ -297,7 +297,7 @@ def test_a_route_that_is_not_at_stable_is_left_alone(router, plan, split, on_dri
     assert router.read(begun, 100).split == split
 
 
-@pytest.mark.parametrize("on_drift", ["revert", "adopt", "pause"])
+@pytest.mark.parametrize("on_drift", ["revert", "pause"])
 @pytest.mark.parametrize("split", [Split(50), Split(1)])
 def test_what_another_journal_of_the_plan_wrote_is_named_and_left_alone(
     router, plan, split, on_drift

@@ -239,7 +239,147 @@ def test_a_mesh_that_hangs_at_every_write_holds_up_no_other_one_and_all_get_thei
         controller.tick()
         router.clock.sleep(0.5)
     assert router.clock.monotonic() - since <= 120.0
-    assert len(router.tried) == len(sick), "nobody is tried twice before all others"
+    first = router.tried[: len(sick)]
+    assert len({*first}) == len(sick), "nobody is tried twice before all others"
+
+
+@dataclass
+class HungServers:
+    """Services whose Prometheus servers take 5 s to say nothing, while `hangs`; but the well one.
+
+    As the production observer, it waits for all that it asks at once, and knows who hung.
+    """
+
+    services: dict[str, SimulatedService]
+    clock: VirtualClock
+    hangs: bool = False
+    hung: set[str] = field(default_factory=set)
+    asked: list[tuple[float, str]] = field(default_factory=list)
+
+    def observe(self, asks, now):
+        silent = {ask.plan.name for ask in asks if self.hangs and ask.plan.name != "well"}
+        self.asked += [(self.clock.monotonic(), name) for name in sorted(silent)]
+        if silent:
+            self.clock.sleep(5.0)
+        self.hung = (self.hung - {ask.plan.name for ask in asks}) | silent
+        return {
+            ask.rollout: Answer(
+                problems=dict.fromkeys(["errors", "latency", "accuracy"], "silence")
+            )
+            if ask.plan.name in silent
+            else self.services[ask.plan.name].observe([ask], now)[ask.rollout]
+            for ask in asks
+        }
+
+    def find_hung(self, plan):
+        return plan.name if plan.name in self.hung else ""
+
+
+@dataclass
+class HungMeshes(MemoryRouter):
+    """Meshes, one for each plan, that take 5 s of each request while `hangs`; but the well one."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    hangs: bool = False
+
+    def _wait(self, plan):
+        if self.hangs and plan.name != "well":
+            self.clock.sleep(5.0)
+            raise RouteError("nothing within 5 s", unread=True)
+
+    def read(self, plan, total, before=None):
+        self._wait(plan)
+        return super().read(plan, total, before)
+
+    def write(self, plan, split, write_id, before=None, *, is_last=False):
+        self._wait(plan)
+        super().write(plan, split, write_id, before, is_last=is_last)
+
+
+def begin_beside(count, router, clock):
+    """Rollouts on servers and meshes of their own, all at their first step, and the well one."""
+    envoys = [{"file": "rds.json", "admin": f"http://127.0.0.1:{n + 2}"} for n in range(count)]
+    blind = {"hold": "1h", "then": "rollback"}
+    sick = [
+        plan(
+            f"sick-{n}", service=f"sick-{n}", route={"envoy": envoy}, whenBlind=blind, deadline="2h"
+        )
+        for n, envoy in enumerate(envoys)
+    ]
+    services = {
+        p.name: SimulatedService(router, {"v1": GOOD, "v2": GOOD}, seed=1) for p in [*sick, WELL]
+    }
+    servers = HungServers(services, clock)
+    controller = Controller(Ports(servers, router, MemoryJournal(), clock), "test")
+    controller.start([*sick, WELL])
+    while not all(controller.states[p.id].first_write for p in [*sick, WELL]):
+        controller.tick()
+        clock.sleep(0.5)
+    return controller, servers, sick
+
+
+def measure_rollback(controller, servers, clock):
+    """Seconds from the first bad answers of the well one's canary to its rollback."""
+    servers.services["well"].behaviours = {"v1": GOOD, "v2": Behaviour(errors=0.9)}
+    since = clock.monotonic()
+    while controller.states[WELL.id].phase != "rolled back":
+        controller.tick()
+        clock.sleep(0.5)
+    return clock.monotonic() - since
+
+
+@pytest.mark.parametrize("what", ["servers", "meshes"])
+def test_however_many_hang_another_one_s_rollback_waits_for_one_of_them_at_most(what):
+    waited = []
+    for count in (0, 8):
+        clock = VirtualClock()
+        router = HungMeshes(clock=clock)
+        controller, servers, sick = begin_beside(count, router, clock)
+        servers.hangs, router.hangs = what == "servers", what == "meshes"
+        is_known = servers.find_hung if servers.hangs else controller._router.is_hung
+        while not all(is_known(p) for p in sick):
+            begun = clock.monotonic()
+            controller.tick()
+            assert clock.monotonic() - begun <= MOST + 5.0 + 2.0
+            clock.sleep(0.5)
+        waited.append(measure_rollback(controller, servers, clock))
+    unharmed, beside = waited
+    assert beside - unharmed <= SLOW + 5.0 + 2.0
+
+
+def test_each_server_that_hangs_gets_its_turn_and_is_looked_at_again_once_it_answers():
+    clock, router = VirtualClock(), MemoryRouter()
+    controller, servers, sick = begin_beside(4, router, clock)
+    servers.hangs = True
+    servers.services["well"].behaviours = {"v1": GOOD, "v2": GOOD}
+    end = clock.monotonic() + 150.0
+    while clock.monotonic() < end and WELL.id in controller.active:
+        controller.tick()
+        clock.sleep(0.5)
+    turns = [name for _, name in servers.asked[-len(sick) :]]
+    assert {*turns} == {p.name for p in sick}
+    servers.hangs = False
+    end = clock.monotonic() + 90.0
+    while clock.monotonic() < end:
+        controller.tick()
+        clock.sleep(0.5)
+    assert not servers.hung
+    for p in sick:
+        assert controller.states[p.id].guardrails["errors"].problem == ""
+
+
+def test_who_hangs_alone_is_asked_at_each_look():
+    """Nobody is there who would wait for it."""
+    clock, router = VirtualClock(), MemoryRouter()
+    services = {"sick": SimulatedService(router, {"v1": GOOD, "v2": GOOD}, seed=1)}
+    servers = HungServers(services, clock, hangs=True)
+    controller = Controller(Ports(servers, router, MemoryJournal(), clock), "test")
+    blind = {"hold": "1h", "then": "rollback"}
+    controller.start([plan("sick", service="sick", whenBlind=blind, deadline="2h")])
+    for _ in range(30):
+        controller.tick()
+        clock.sleep(0.5)
+    assert len(servers.asked) > 10
 
 
 def test_an_unexpected_error_of_a_mesh_is_recorded_in_words():

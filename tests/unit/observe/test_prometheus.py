@@ -314,3 +314,23 @@ def test_a_server_that_is_always_slow_is_not_asked_for_ever(fake):
     observer.close()
     assert len(fake.asked) == 1
     assert "too slow" in answers["summarizer"].problems["latency"]
+
+
+def test_which_server_hangs_is_known_until_it_answers_again(fake):
+    pace = [10.0]  # seconds between two glances at the clock
+    now = [0.0]
+
+    def timer():
+        now[0] += pace[0]
+        return now[0]
+
+    observer = PrometheusObserver(timeout=1, timer=timer)
+    own = ask(guardrails=[ERRORS], url=f"http://{fake.host}")
+    assert observer.find_hung(own.plan) == ""
+    observer.observe([own], NOW)
+    assert observer.find_hung(own.plan) == fake.host
+    assert observer.find_hung(ask(guardrails=[ERRORS], url="http://127.0.0.1:1").plan) == ""
+    pace[0] = 0.001
+    observer.observe([own], NOW)
+    observer.close()
+    assert observer.find_hung(own.plan) == ""
