@@ -14,6 +14,13 @@ def read_float(text: str) -> float:
     return float(text)
 
 
+def read_whole(text: str) -> int:
+    """Return the whole number of a text of plain digits. Raises ValueError."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("a whole number has digits only")
+    return int(text)
+
+
 def check_plain(text: str) -> None:
     """Raise ValueError for a text with characters that no program writes a number with."""
     if _OURS_ALONE.search(text) is not None:

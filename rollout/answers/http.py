@@ -10,13 +10,14 @@ Kubernetes client) by `limit_pools`.
 from __future__ import annotations
 
 import io
+import re
 import socket
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPResponse
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any
 
 import requests
@@ -31,6 +32,9 @@ MOST = 64 * 1024 * 1024
 WAITING = time.monotonic  # noqa: TID251
 """The clock by which an answer is waited for; nothing is decided by it."""
 
+_LINE = 64 * 1024  # bytes of a first line
+_STATUS = re.compile(r"(HTTP/1\.[0-9]) +([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+_LENGTH = re.compile(r"[0-9]+(?:, *[0-9]+)*")
 _CHUNK = 64 * 1024
 _ZLIB_OR_GZIP = 47  # zlib's window size, plus 32: the header tells which of the two it is
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -122,8 +126,22 @@ class _LimitedResponse(HTTPResponse):
         self._is_plain = limits.plain
         self.fp = io.BufferedReader(_LimitedStream(self.fp, sock, limits), _CHUNK)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        """Return version, status and reason; Python takes `2_00` and digits of every script."""
+        line = self.fp.readline(_LINE).decode("latin-1")
+        if not line:
+            raise RemoteDisconnected("the server closed the connection without an answer")
+        match = _STATUS.fullmatch(line)
+        if match is None:
+            self.close()
+            raise BadStatusLine(line)
+        return match[1], int(match[2]), (match[3] or "").strip()
+
     def begin(self) -> None:
         super().begin()
+        length = self.getheader("Content-Length", "0")
+        if _LENGTH.fullmatch(length) is None:
+            raise OSError("an answer whose length is no number")
         encoding = self.getheader("Content-Encoding", "identity")
         if self._is_plain and encoding != "identity":
             raise OSError(f"an answer that is packed as {encoding}, which was not asked for")

@@ -10,7 +10,9 @@ import errno
 import os
 import select
 from pathlib import Path
-from stat import S_ISFIFO
+from stat import S_ISFIFO, S_ISREG
+
+from rollout.answers.plain_file import is_plain
 
 _PATIENCE = 3.0  # seconds until somebody opens a named pipe to write
 _CHUNK = 64 * 1024
@@ -23,9 +25,11 @@ def read_input(path: str | Path, largest: int, patience: float = _PATIENCE) -> b
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        is_pipe = S_ISFIFO(os.fstat(handle).st_mode)
+        status = os.fstat(handle)
+        is_pipe = S_ISFIFO(status.st_mode)
+        if S_ISREG(status.st_mode) and not is_plain(status):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
         content = bytearray(_await_writer(handle, patience) if is_pipe else b"")
-        # A file of the kernel's log is read without waiting for its next line.
         os.set_blocking(handle, is_pipe or os.isatty(handle))
         while piece := os.read(handle, min(_CHUNK, largest + 1 - len(content))):
             content += piece

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from rollout.answers.plain_file import open_text
 from rollout.errors import InputError, JournalError
 from rollout.journal.hash_chain import NewestRow, Row, canonical, parse, verify
 from rollout.journal.memory import MemoryJournal
@@ -172,10 +173,9 @@ class LinesJournal:
         return rows
 
     def _read_lines(self, read: Callable[[Iterable[str]], list[Row]]) -> list[Row]:
-        if not self._path.is_file() and not self._path.is_dir() and self._path.exists():
-            raise JournalError(f"{self._path} cannot be read: it is no file")
         try:
-            with self._path.open(encoding="utf-8", newline="\n") as lines:
+            with open_text(self._path) as lines:
                 return read(lines)
         except (OSError, UnicodeDecodeError) as error:
-            raise JournalError(f"{self._path} cannot be read: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise JournalError(f"{self._path} cannot be read: {reason}") from error

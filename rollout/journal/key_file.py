@@ -12,6 +12,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from rollout.answers.plain_file import is_plain
 from rollout.errors import InputError
 from rollout.journal.location import JournalLocation, default_path, is_url, resolve
 
@@ -78,7 +79,7 @@ def _read(path: Path, flags: int, cure: str) -> bytes:
     handle = os.open(path, flags)
     try:
         status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
+        if not is_plain(status):
             raise InputError(f"the key {path} is no file; {cure}")
         if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) & 0o077:
             raise InputError(f"others may read the key {path}: chmod 600 {path}")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rollout.answers.plain_file import open_text
 from rollout.checkpoint import note
 from rollout.checkpoint.base64_text import decode, encode
 from rollout.checkpoint.merkle import GrowingTree
@@ -83,8 +84,8 @@ def to_lines(segment: SealedSegment) -> Iterable[str]:
 
 def is_segment(path: Path) -> bool:
     """Return whether a file begins as a segment does. Raises OSError."""
-    with path.open("rb") as file:
-        return file.read(len(_HEAD)) == _HEAD.encode()
+    with open_text(path) as file:
+        return file.buffer.read(len(_HEAD)) == _HEAD.encode()
 
 
 def read_segment(path: Path) -> SealedSegment:
@@ -93,7 +94,7 @@ def read_segment(path: Path) -> SealedSegment:
     Who signed them is for the caller to check. Raises JournalError naming the first bad entry.
     """
     try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
+        with open_text(path) as lines:
             head, rows = _parse_head(next(lines, "")), jsonl.parse_lines(lines)
     except (OSError, UnicodeDecodeError) as error:
         raise JournalError(f"{path} cannot be read: {error}") from error

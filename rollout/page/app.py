@@ -217,7 +217,8 @@ async def _events(pages: PageSet, request: Request) -> Response:
 async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Response:
     if request.method == "GET":
         return HTMLResponse(pages.sign_in(""))
-    if int(request.headers.get("content-length") or _LARGEST_FORM + 1) > _LARGEST_FORM:
+    length = read_number(request.headers.get("content-length", ""))
+    if length is None or length > _LARGEST_FORM:
         raise HTTPException(413, "that is no token")
     from urllib.parse import parse_qs
 

@@ -34,15 +34,21 @@ class Agenda:
     def begin(self, plans: Sequence[Plan]) -> None:
         """Take up the plans whose service is free; the others wait. Raises InputError: then none.
 
-        A rollout that is in the journal already goes on. A plan that is named twice is one.
+        A rollout that is in the journal already goes on. A plan that is named twice is one. Where
+        rollouts are open, a refusal is told, and they are carried out all the same.
         """
         plans = [*{plan.id: plan for plan in plans}.values()]
         self.controller.catch_up()
         self.controller.check_apart(plans)
         self.waiting = [plan for plan in plans if self.holder_of(plan) is not None]
         ready = [plan for plan in plans if plan not in self.waiting]
-        self.rollouts += self.controller.start(ready, uncalibrated=self.uncalibrated)
-        if self.has_all:
+        try:
+            self.rollouts += self.controller.start(ready, uncalibrated=self.uncalibrated)
+        except InputError as error:
+            if not self.controller.active:
+                raise
+            self._refuse(error)
+        if self.has_all or self.is_refused:
             self.rollouts += sorted(self.controller.active - {*self.rollouts})
 
     def holder_of(self, plan: Plan) -> str | None:
@@ -65,8 +71,11 @@ class Agenda:
             try:
                 self.rollouts += self.controller.start([plan], uncalibrated=self.uncalibrated)
             except InputError as error:
-                self.is_refused = True
-                self.on_refusal(str(error))
+                self._refuse(error)
+
+    def _refuse(self, error: InputError) -> None:
+        self.is_refused = True
+        self.on_refusal(str(error))
 
     @property
     def is_open(self) -> bool:

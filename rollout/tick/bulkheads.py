@@ -23,7 +23,7 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.model.terms import FULL, Authority, may_write
 from rollout.ports import Answer, Ask, NoticesHangs, Observer, Router, RouteStatus
 from rollout.redact import redact, redact_values
-from rollout.tick.turns import Turns
+from rollout.tick.turns import HangingTurns
 
 _Result = TypeVar("_Result")
 
@@ -108,7 +108,7 @@ class GuardedObserver:
     """An Observer whose servers that hang are asked in turns, while there are others to look at."""
 
     inner: Observer
-    turns: Turns
+    turns: HangingTurns
     _problems: dict[str, str] = field(default_factory=dict)  # by rollout, at its server's last turn
 
     def find_waiting(self, asks: Sequence[Ask], plans: Iterable[Plan]) -> dict[str, str]:
@@ -154,7 +154,7 @@ class GuardedRouter:
     timer: Callable[[], float]
     authority: Authority = FULL
     find_chain: Callable[[], str] = lambda: ""
-    _turns: Turns = field(init=False)
+    _turns: HangingTurns = field(init=False)
     _hung: set[str] = field(default_factory=set)  # meshes that were slow when they were asked last
     _waiting: set[str] = field(default_factory=set)  # of these, whose turn it is not
     _has_others: bool = False  # that go on, on meshes that do not hang
@@ -163,7 +163,7 @@ class GuardedRouter:
     _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
 
     def __post_init__(self) -> None:
-        self._turns = Turns(self.timer)
+        self._turns = HangingTurns(self.timer)
 
     def begin_tick(self, plans: Iterable[Plan] = ()) -> None:
         """Give every mesh its time again; of those that hang one, while `plans` are on others."""

@@ -30,7 +30,7 @@ from rollout.tick.pod_history import PodHistoryReader
 from rollout.tick.propose import Step, ask, propose
 from rollout.tick.route_look import build_lacking, look_at_route
 from rollout.tick.times.lived_time import LivedTime
-from rollout.tick.turns import Turns
+from rollout.tick.turns import HangingTurns
 
 _Result = TypeVar("_Result")
 
@@ -66,7 +66,7 @@ class Controller:
         self._router = bulkheads.GuardedRouter(
             self.ports.router, self.ports.clock.monotonic, self.authority, lambda: self.fleet.chain
         )
-        turns = Turns(self.ports.clock.monotonic)
+        turns = HangingTurns(self.ports.clock.monotonic)
         self._observer = bulkheads.GuardedObserver(self.ports.observer, turns)
         self._hook_runner = HookRunner(self.ports.hooks)
         self._pod_history = PodHistoryReader(self.ports.observer)

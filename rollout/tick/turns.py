@@ -15,7 +15,7 @@ EVERY = 15.0
 
 
 @dataclass
-class Turns:
+class HangingTurns:
     """Gives one of those that hang a turn, the one whose last was longest ago."""
 
     timer: Callable[[], float]

@@ -7,14 +7,14 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from rollout.build import read_build
-from rollout.errors import JournalMovedError
+from rollout.errors import InputError, JournalMovedError
 from rollout.journal.location import JournalLocation
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.plan.model.terms import FULL, Authority
 from rollout.ports import Ports
 from rollout.reach import Reach
 from rollout.tick.controller import Controller
-from rollout.tick.fleet import Fleet
+from rollout.tick.fleet import Fleet, fleet_of
 from rollout.wire import clock, meshes
 from rollout.wire.prometheus import open_prometheus
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rollout.decide.record.facts import Fact
+    from rollout.journal.sql.store import SqlJournal
+    from rollout.plan.model.plan import Plan
     from rollout.ports import Entry
 
 _RETRIES = 20  # a controller appends a few times per look; one of our attempts falls in between
@@ -49,10 +51,10 @@ def open_controller(
     holds the key of the digests in the journal, `reach` limits what plans may name,
     `authority` what is ours to do in each.
 
-    Raises JournalBusyError, JournalError, InputError for a key that cannot be used or mistakes in
-    the access file.
+    A key that cannot be used is told; what the journal has open is carried out without it, and no
+    plan taken up. Raises JournalBusyError, JournalError, InputError for mistakes in the access
+    file, and for such a key where nothing is open.
     """
-    from rollout.journal.key_file import open_key
     from rollout.journal.sql.store import open_journal
     from rollout.webhook import WebHooks
 
@@ -66,18 +68,44 @@ def open_controller(
     with closing(store), store.lock(instead=instead), ExitStack() as stack:
         router = meshes.router(context, stack, check_still_decides)
         hooks = WebHooks(clock.timer, reach.check_hook)
-        key, permit = open_key(journal, key_file), reach.check_prometheus
+        key, lacking = _find_key(store, journal, key_file)
+        if lacking is not None:
+            on_problem(f"{lacking}; until then no plan is taken up, and each series counts anew")
+
+        def check_plan(plan: Plan) -> None:
+            if lacking is not None:
+                raise lacking
+            reach.check_plan(plan)
+
+        permit = reach.check_prometheus
         observer = open_prometheus(settings, key=key, permit=permit, in_past=False)
         ports = Ports(observer, router, store, clock.SystemClock(), hooks)
         yield Controller(
             ports,
             read_build(),
             fleet=Fleet(watches=watches),
-            permit=reach.check_plan,
+            permit=check_plan,
             on_problem=on_problem,
             prometheus=settings.default,
             authority=authority,
         )
+
+
+def _find_key(
+    store: SqlJournal, journal: JournalLocation, key_file: Path | None
+) -> tuple[bytes | None, InputError | None]:
+    """Return the key of the digests; or what is wrong with it, where rollouts are open.
+
+    Raises InputError where none is.
+    """
+    from rollout.journal.key_file import open_key
+
+    try:
+        return open_key(journal, key_file), None
+    except InputError as error:
+        if not fleet_of(store).active:
+            raise
+        return None, error
 
 
 def record(journal: JournalLocation, fact: Fact) -> Entry:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 
 import click
 
+from rollout.answers.input_file import read_input
 from rollout.cli.text.plan_errors import explain
 from rollout.errors import InputError, Mistake, PlanError
 from rollout.plan.reading.bounds import LARGEST
@@ -107,7 +108,7 @@ def list_files(folder: Path, words: Pattern[str]) -> list[str]:
 
 def _may_hold(path: Path, words: Pattern[str]) -> bool:
     try:
-        return words.search(path.read_text(encoding="utf-8", errors="replace")) is not None
+        return words.search(read_input(path, LARGEST).decode(errors="replace")) is not None
     except OSError:
         return True
 

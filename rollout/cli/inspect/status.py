@@ -48,11 +48,10 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     if as_json:
         click.echo(json.dumps([status_report.as_json() for status_report in reports], indent=2))
         return
-    from rich.console import Console
-
+    from rollout.cli.console import CommandConsole
     from rollout.cli.text.screen import screen
 
-    Console().print(screen(reports, []))
+    CommandConsole().print(screen(reports, []))
 
 
 def load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:

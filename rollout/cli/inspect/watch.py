@@ -13,8 +13,9 @@ from rollout.errors import InputError
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
+    from rollout.cli.console import CommandConsole
     from rollout.cli.text.live import Follower
     from rollout.wire.clock import SystemClock
 
@@ -51,8 +52,7 @@ def watch(
 
     NAME is a plan's name or a rollout's id; without it every rollout is shown.
     """
-    from rich.console import Console
-
+    from rollout.cli.console import CommandConsole
     from rollout.cli.text.live import Follower
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
@@ -75,11 +75,11 @@ def watch(
         picture = frame()
         _check_watched(follower, at)
         if svg is None:
-            Console().print(picture)
+            CommandConsole().print(picture)
         else:
             _draw(picture, svg)
         return
-    console = Console()
+    console = CommandConsole()
     if not console.is_terminal:
         console.print(frame())
         return
@@ -96,7 +96,10 @@ def _check_watched(follower: Follower, at: int | None) -> None:
 
 
 def _follow_live(
-    console: Console, follower: Follower, frame: Callable[[], RenderableType], clock: SystemClock
+    console: CommandConsole,
+    follower: Follower,
+    frame: Callable[[], RenderableType],
+    clock: SystemClock,
 ) -> None:
     from rich.live import Live
 
@@ -110,10 +113,9 @@ def _draw(picture: RenderableType, path: Path) -> None:
     """Write the screen to an SVG file."""
     import io
 
-    from rich.console import Console
-
+    from rollout.cli.console import CommandConsole
     from rollout.cli.options.picture import write_picture
 
-    console = Console(record=True, width=132, file=io.StringIO())
+    console = CommandConsole(record=True, width=132, file=io.StringIO())
     console.print(picture)
     write_picture(path, console.export_svg(title="surefoot watch").encode())

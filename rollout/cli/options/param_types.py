@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from rollout.answers.float_text import read_float
 from rollout.explain.moment import parse_moment
 from rollout.plan.fields.units import seconds, share
 from rollout.redact import redact
@@ -84,7 +85,7 @@ def _parse_past(text: str) -> float:
 
 def _make_number_parser(least: float) -> Callable[[str], float]:
     def parse(text: str) -> float:
-        number = float(text)
+        number = read_float(text.strip())
         # NaN fails this comparison too.
         if not least <= number <= _MAX_NUMBER:
             raise ValueError(f"write a number of at least {least:g}")
@@ -95,7 +96,8 @@ def _make_number_parser(least: float) -> Callable[[str], float]:
 
 def _parse_edges(text: str) -> tuple[float, ...]:
     # Every histogram ends in +Inf, so users may copy it from the `le` labels; it is not an edge.
-    edges = tuple(float(word) for word in text.split(",") if word.strip() not in {"+Inf", "inf"})
+    words = [word.strip() for word in text.split(",")]
+    edges = tuple(read_float(word) for word in words if word not in {"+Inf", "inf"})
     rising = all(low < high for low, high in pairwise(edges))
     if len(edges) < 2 or not rising or not all(map(math.isfinite, edges)):
         raise ValueError("write two or more edges in rising order: 10,25,50,100")

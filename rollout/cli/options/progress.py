@@ -13,10 +13,11 @@ def progress(doing: str, total: int, *, quiet: bool) -> Iterator[Callable[[int],
     Yields a function that the work calls with the number of items done since the last call. The
     bar goes to standard error, so that it never mixes with `--json` output.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    from rollout.cli.console import CommandConsole
+
+    console = CommandConsole(stderr=True)
     columns = (doing, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     is_visible = console.is_terminal and not quiet
     with Progress(*columns, console=console, transient=True, disable=not is_visible) as bar:

@@ -83,15 +83,15 @@ def _name_new_folder() -> Path:
 
 def _run_story(stage: Stage, bad: str, *, plain: bool) -> bool:
     """Run both rollouts on screen; return whether each ended as it should."""
-    from rich.console import Console
     from rich.live import Live
 
+    from rollout.cli.console import CommandConsole
     from rollout.cli.inspect.log import print_entry
     from rollout.cli.text.live import Follower
     from rollout.demo.story import DemoStory
     from rollout.wire.clock import SystemClock
 
-    console, follower, clock = Console(), Follower(), SystemClock()
+    console, follower, clock = CommandConsole(), Follower(), SystemClock()
     problem = lambda words: click.echo(f"problem: {words}", err=True)  # noqa: E731
     if plain or not console.is_terminal:
         story = DemoStory(stage, bad, lambda _title: None, print_entry, problem)

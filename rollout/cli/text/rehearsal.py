@@ -6,10 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.console import CommandConsole
 from rollout.cli.options.picture import write_picture
 from rollout.decide.text.numbers import decimal
 from rollout.plan.fields.units import duration, percent
@@ -25,7 +26,7 @@ _STYLES = {"promoted": "green", "rolled back": "red", "stuck": "yellow", "blind"
 
 def show(rehearsals: Sequence[Rehearsal]) -> None:
     """Print one table per plan, with its remarks."""
-    console = Console()
+    console = CommandConsole()
     for rehearsal in rehearsals:
         console.print(page(rehearsal))
 

@@ -18,6 +18,7 @@ import sqlalchemy as sql
 from sqlalchemy import event, pool
 from sqlalchemy.exc import DBAPIError
 
+from rollout.answers.plain_file import is_plain
 from rollout.errors import InputError, JournalError
 from rollout.journal import file_lock
 from rollout.journal.location import resolve
@@ -52,7 +53,7 @@ class SqliteFile:
             if not may_make:
                 raise InputError(f"there is no journal at {self.path}")
             _create_file(self.path)
-        if not self.path.is_file():  # a pipe would be waited for without end
+        if not is_plain(self.path.stat()):  # a pipe would be waited for without end
             kind = "a folder" if self.path.is_dir() else "no file"
             raise JournalError(f"the journal {self.path} is not a journal ({kind})")
         _check_beside(self.path)

@@ -8,10 +8,10 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISREG
 
 from pydantic import SecretStr
 
+from rollout.answers.plain_file import is_plain
 from rollout.errors import ObserveError
 from rollout.observe.access.address import Parameters, name_host, parse_address, split_parameters
 from rollout.observe.access.model import Access
@@ -87,7 +87,7 @@ class AskedServer:
         path = self._find(name)
         try:
             with os.fdopen(os.open(path, _NO_WAIT), "rb") as file:
-                is_regular = S_ISREG(os.fstat(file.fileno()).st_mode)
+                is_regular = is_plain(os.fstat(file.fileno()))
                 content = file.read(_LARGEST + 1) if is_regular else b""
         except OSError as error:
             raise self._fail_to_read(path, error) from None

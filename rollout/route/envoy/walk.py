@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rollout.answers.float_text import read_whole
 from rollout.errors import RouteError
 from rollout.route.manifest import Json, dicts, key
 from rollout.route.shape import NUMBER, WHOLE
@@ -151,7 +152,9 @@ def forget(message: Json, *names: str) -> None:
 def weight(entry: Json) -> int:
     """Return an entry's weight; absent is zero, as in Envoy. Raises RouteError for a non-number."""
     try:
-        return int(entry.get("weight") or 0)
+        text = entry.get("weight") or 0
+        # Protobuf's JSON allows numbers in quotes, and Python's also `1_0` and blanks.
+        return read_whole(text) if isinstance(text, str) else int(text)
     except (TypeError, ValueError, OverflowError):
         message = f"weight {entry['weight']!r} of {entry.get('name')} is no number"
         raise RouteError(message) from None

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rollout.answers.float_text import read_float
+from rollout.answers.float_text import read_float, read_whole
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_what_prometheus_writes_is_read(text, number):
 def test_what_only_python_takes_is_no_number(text):
     with pytest.raises(ValueError, match=r".+"):
         read_float(text)
+
+
+@pytest.mark.parametrize("text", ["1_0", " 10", "10 ", "+10", "-1", "\u0661", "1.0", "1e1", ""])
+def test_a_whole_number_is_digits_alone(text):
+    assert read_whole("010") == 10
+    with pytest.raises(ValueError, match="digits only"):
+        read_whole(text)

@@ -85,3 +85,24 @@ def test_what_cannot_be_unpacked_is_an_error(packed):
 def test_a_packed_answer_is_refused_where_the_library_would_unpack_it():
     with serving(answer(gzip.compress(b"x"), "200 OK", "Content-Encoding: gzip")) as host:
         assert "packed as gzip" in str(fetch(host, Limits(plain=True)))
+
+
+@pytest.mark.parametrize(
+    "status", ["2_00 OK", "+200 OK", "20 OK", "2000 OK", "\u0662\u0660\u0660 OK", "OK"]
+)
+def test_a_status_is_three_digits(status):
+    with serving(answer(b"whole", status)) as host:
+        assert isinstance(fetch(host, Limits()), OSError)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "200", "200 ", "204 No Content"])
+def test_a_status_needs_no_words(status):
+    with serving(answer(b"", status)) as host:
+        assert fetch(host, Limits()) == b""
+
+
+@pytest.mark.parametrize("length", ["1_0", "+5", "-5", "five"])
+def test_a_length_is_digits(length):
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\nwhole"
+    with serving(lambda connection: connection.sendall(head.encode())) as host:
+        assert isinstance(fetch(host, Limits()), OSError)

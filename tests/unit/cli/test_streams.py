@@ -112,3 +112,12 @@ def test_control_c_ends_a_run_with_130(tmp_path):
         running.send_signal(signal.SIGINT)
         running.stdout.read()
     assert running.returncode == 130
+
+
+def test_whatever_a_command_prints_with_a_reader_that_has_left_is_told_alike(ended):
+    """Screens too: the library that draws them would call it a failure."""
+    codes = {" ".join(words): code for words, code, _ in ended["gone"]}
+    whole = {" ".join(words): code for words, code, _ in ended["ascii"]}
+    differ = {words: code for words, code in codes.items() if code not in {141, whole[words]}}
+    assert differ == {}
+    assert {code for words, code in codes.items() if words.startswith(("status", "watch"))} == {141}
