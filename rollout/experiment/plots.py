@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = dict[str, list[Any]]
-_MOVES = ("advance", "hold back", "promote", "roll back", "retreat", "undo", "hold", "make route")
+_MOVES = (
+    *("advance", "hold back", "promote", "roll back", "retreat", "reallocate", "undo", "hold"),
+    "make route",
+)
 
 
 @dataclass(frozen=True)
