@@ -9,6 +9,7 @@ from rollout.experiment import card
 from rollout.experiment.frame import Library, to_frame
 from rollout.experiment.tables import (
     evidence,
+    goals,
     power,
     rates,
     same_version,
@@ -63,6 +64,10 @@ class Experiment:
         level that is no chance.
         """
         return to_frame(uplift.uplift(self.record, level), uplift.UpliftRow, self._frames)
+
+    def goals(self) -> Any:
+        """Return the plan's goals: what was concluded, with difference and relative change."""
+        return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
 
     def rates(self) -> Any:
         """Return each version's units and bad ones by look."""
