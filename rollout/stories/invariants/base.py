@@ -20,8 +20,9 @@ from rollout.stories.world.store import SimulatedDisk
 from rollout.stories.world.traffic import ServiceTraffic
 from rollout.stories.world.world import StoryWorld
 
-RAISING = frozenset({"advance", "hold back", "promote", "resume", "make route"})
-LOWERING = frozenset({"roll back", "retreat", "undo"})
+RAISING = frozenset({"advance", "hold back", "promote", "resume", "make route", "reallocate"})
+LOWERING = frozenset({"roll back", "retreat", "undo", "reallocate"})
+_STEPS = frozenset({"advance", "hold back", "promote"})
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,13 @@ def fold_facts(facts: Sequence[Fact]) -> FoldedFacts:
         if of_rollout(fact):
             states[fact.rollout] = fold(met[-1], fact, seq)
     return FoldedFacts(tuple(facts), tuple(met), states)
+
+
+def is_climbing(trace: RolloutTrace, fact: Decided) -> bool:
+    """Return whether a decision, the trace's newest, gives the canary more of the ramp."""
+    if fact.action == "reallocate":
+        return fact.split.share > trace.last_split.share
+    return fact.action in _STEPS
 
 
 @dataclass
