@@ -77,6 +77,10 @@ class PromiseWatch:
     def __init__(self, story: SeededStory, world: StoryWorld) -> None:
         self.chronicle = Chronicle(story, world)
         self.checks = [check(self.chronicle) for check in CHECKS]
+        # Most checkers hear of a few things only, and there are thousands of steps and entries.
+        self._of_steps = self._select("after_step")
+        self._of_entries = self._select("on_entries")
+        self._of_decisions = self._select("on_entries", "on_decision")
         world.api.on_write = self._on_write
         for disk in world.disks:
             disk.on_append = partial(self._on_append, disk)
@@ -88,7 +92,7 @@ class PromiseWatch:
     def after_step(self) -> None:
         """Ask every checker after a step."""
         self.chronicle.note_health()
-        for check in self.checks:
+        for check in self._of_steps:
             check.after_step()
 
     def at_end(self) -> None:
@@ -104,8 +108,17 @@ class PromiseWatch:
     def _on_append(self, disk: SimulatedDisk, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._note(disk, entry)
-            for check in self.checks:
+            is_decision = isinstance(entry.fact, Decided)
+            for check in self._of_decisions if is_decision else self._of_entries:
                 check.on_entries(disk, [entry])
+
+    def _select(self, *names: str) -> list[Invariant]:
+        """Return the checkers that say of themselves what they hear by one of these methods."""
+        return [
+            check
+            for check in self.checks
+            if any(getattr(type(check), name) is not getattr(Invariant, name) for name in names)
+        ]
 
     def _note(self, disk: SimulatedDisk, entry: Entry) -> None:
         fact = entry.fact

@@ -19,7 +19,7 @@ class OneWriter(Invariant):
     """A write is accepted only from the process that holds its journal; journals take no turns."""
 
     code = "I11"
-    text = "at most one controller writes, and two never take turns"
+    text = "at most one controller writes; two never take turns or fight over marks"
 
     def __init__(self, chronicle: Chronicle) -> None:
         super().__init__(chronicle)
