@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.fast_replace import replace
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.split import Split
 from rollout.ports import RouteStatus
@@ -153,3 +154,29 @@ def test_a_canary_that_answers_503_is_not_promoted_without_proof():
     lab.world.dark = False
     assert lab.run(300).phase == "rolled back"
     assert max(split.canary for _, split, _ in lab.router.writes) == 5
+
+
+def test_a_mark_of_a_version_before_chains_is_ours_and_is_not_written_anew():
+    lab = climbed()
+    (status,) = lab.router.statuses.values()
+    mark, _, chain = status.write_id.partition("@")
+    assert chain == lab.controller.fleet.chain
+    lab.router.statuses[lab.rollout] = replace(status, write_id=mark)
+    count = len(lab.router.writes)
+    state = lab.run_until(lambda state: state.split.canary == 50)
+    assert state.phase != "paused"
+    assert len(lab.router.writes) == count + 1
+    assert "drift" not in [code for decided in lab.decisions for code in decided.reasons]
+
+
+def test_two_journals_of_one_plan_whose_numbers_are_the_same_do_not_fight():
+    lab = climbed()
+    (status,) = lab.router.statuses.values()
+    other = status.write_id.partition("@")[0] + "@0123456789ab"
+    lab.router.statuses[lab.rollout] = replace(status, split=Split(5), write_id=other)
+    count = len(lab.router.writes)
+    state = lab.run_until(lambda state: state.phase == "paused")
+    assert len(lab.router.writes) == count
+    pause = next(d.sentence for d in reversed(lab.decisions) if d.action == "pause")
+    assert "of another journal, 0123456789ab" in pause
+    assert state.split == Split(5)
