@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _LENGTH = 12  # hexadecimal digits: two of a million chains share one with a chance of 0.2 %
+PATTERN = rf"^[0-9a-f]{{{_LENGTH}}}\.[0-9]{{1,18}}$"
+"""What an id with its chain looks like, as a regular expression."""
 _ID = re.compile(rf"(?:([0-9a-f]{{{_LENGTH}}})\.)?([0-9]{{1,18}})")
 
 

@@ -18,6 +18,7 @@ from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
 from rollout.explain.status import report
+from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
 from rollout.page.charts import CHARTS, ChartRoom, are_available
@@ -92,7 +93,7 @@ class PageSet:
         state = self._state(rollout)
         status = report(rollout, state, self.reader.now(), self.reader.states())
         places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
-        lines = [views.log_line(entry) for entry in self.reader.entries(places[:_NEWEST][::-1])]
+        lines = self._read_lines(places[:_NEWEST][::-1])
         return self._page(
             "rollout",
             report=status,
@@ -133,9 +134,13 @@ class PageSet:
             stable=recorded_stable(states[name] for name in own),
         )
 
-    def decision(self, number: int) -> str:
-        """Return why one decision was made, and what came of it. Raises InputError."""
+    def decision(self, number: int, chain: str | None = None) -> str:
+        """Return why one decision was made, and what came of it. Raises InputError.
+
+        With a `chain` it is an entry of that one alone.
+        """
         self.reader.refresh()
+        EntryId(chain, number).check_chain(self.reader.chain)
         entry = next(iter(self.reader.entries([number] if self._holds(number) else [])), None)
         if entry is None:
             raise InputError(f"there is no entry {number:,} in this journal")
@@ -146,8 +151,8 @@ class PageSet:
             "decision",
             why=explanation,
             replay=describe_replay(explanation["differs"], explanation["controller"]),
-            line=views.log_line(entry),
-            effects=views.effects(self.reader.entries(after), number),
+            line=views.log_line(entry, self.reader.chain),
+            effects=views.effects(self.reader.entries(after), number, self.reader.chain),
         )
 
     def log(self, query: Mapping[str, str]) -> str:
@@ -167,7 +172,7 @@ class PageSet:
             rollouts,
             read_number(query.get("before", "")),
         )
-        lines = [views.log_line(entry) for entry in self.reader.entries(places[::-1])]
+        lines = self._read_lines(places[::-1])
         older = {key: words for key, words in chosen.items() if words}
         return self._page(
             "log",
@@ -184,12 +189,13 @@ class PageSet:
         self.reader.refresh()
         wanted = EntryFilter()
         places = [line.seq for line in self.reader.headlines(rollout) if wanted.passes(line)]
-        lines = [views.log_line(entry) for entry in self.reader.entries(places)]
+        lines = self._read_lines(places)
         return self._page("log", lines=lines[::-1], problem="", older="")
 
     def verify(self) -> str:
         """Return the page on which a browser checks the chain of hashes by itself."""
-        return self._page("verify", head=self.reader.refresh(), genesis=GENESIS)
+        head = self.reader.refresh()
+        return self._page("verify", head=head, genesis=GENESIS, chain=self.reader.chain)
 
     def rows(self, after: int) -> dict[str, Any]:
         """Return sealed rows after a number, as a browser checks them.
@@ -220,6 +226,10 @@ class PageSet:
     def _page(self, template: str, **values: object) -> str:
         usual = {"head": self.reader.head, "now": self.reader.now(), "is_signed_in": True}
         return self._renderer.page(template, **{**usual, **values})
+
+    def _read_lines(self, places: Sequence[int]) -> list[views.LogLine]:
+        chain = self.reader.chain
+        return [views.log_line(entry, chain) for entry in self.reader.entries(places)]
 
     def _find_highest(self, rollout: str) -> float:
         """Return the largest share of a rollout that the mesh confirmed."""

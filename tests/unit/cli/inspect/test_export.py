@@ -1,5 +1,6 @@
 """Segments and proofs verify without the journal, and no damage to one passes."""
 
+import json
 import random
 import re
 import subprocess
@@ -15,6 +16,7 @@ from tests.support.manifests import ROOT
 from tests.unit.page.conftest import RECORDED
 
 SIZES = (20, 50, 70)
+CHAIN = LinesJournal(RECORDED).rows(0, 1)[0].hash[:12]
 
 
 def call(*arguments: object):
@@ -94,9 +96,44 @@ def test_the_first_bad_entry_of_a_segment_is_named(signed, segments):
     assert (checked.exit_code, "entry 27 was altered" in checked.stderr) == (1, True)
 
 
-def test_every_damage_to_a_segment_is_found(signed, segments):
+@pytest.fixture(scope="module")
+def named(signed):
+    """A segment that begins later and names its chain."""
+    sealed = export(signed, "named.jsonl", "--from", 21, "--to", 50, "--name-chain")
+    assert (sealed.exit_code, sealed.stdout.rpartition(" ")[2].strip()) == (0, CHAIN)
+    return signed / "named.jsonl"
+
+
+def test_a_later_segment_proves_its_chain_s_name_where_that_was_asked_for(signed, segments, named):
+    for file, is_named in ((segments[0], True), (segments[1], False), (named, True)):
+        checked = verify(signed, file)
+        assert (checked.exit_code, f"chain {CHAIN}" in checked.stdout) == (0, is_named)
+    assert named.read_text().splitlines()[1:] == segments[1].read_text().splitlines()[1:]
+
+
+def test_the_first_entry_of_another_journal_names_no_chain(signed, named):
+    """It is put in with its own hash and path: only the tree that was signed tells."""
+    head, _, rest = named.read_text().partition("\n")
+    members = json.loads(head)
+    members["segment"]["beginning"]["text"] = members["segment"]["beginning"]["text"] + " "
+    altered = signed / "renamed.jsonl"
+    altered.write_text(f"{json.dumps(members)}\n{rest}")
+    checked = verify(signed, altered)
+    assert (checked.exit_code, "is another one" in checked.stderr) == (1, True)
+    members["segment"]["beginning"]["text"] = "\ud800"
+    altered.write_text(f"{json.dumps(members)}\n{rest}")
+    assert verify(signed, altered).exit_code == 1
+
+
+def test_a_proof_of_one_entry_holds_no_other(signed):
+    refused = export(signed, "no.tlog-proof", "--entry", 3, "--name-chain")
+    assert (refused.exit_code, "is for a segment" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("names_chain", [False, True])
+def test_every_damage_to_a_segment_is_found(signed, segments, named, names_chain):
     dice, damaged = random.Random(1), signed / "damaged.jsonl"
-    lines = segments[1].read_text().splitlines(keepends=True)
+    lines = (named if names_chain else segments[1]).read_text().splitlines(keepends=True)
     for _ in range(60):
         at, kind = dice.randrange(len(lines)), dice.randrange(4)
         others = [*lines]
