@@ -117,6 +117,7 @@ class Report(RolloutStanding):
     authority: str = "full"
     step: str = ""  # which of the plan's steps it is at
     timers: tuple[Timer, ...] = ()  # what acts by itself, the soonest first
+    counted: str = ""  # how requests were split, against what the weights make expect
     would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
@@ -178,6 +179,7 @@ def report(
         authority=state.authority,
         step="" if state.is_terminal else describe_step(state),
         timers=tuple(list_timers(rollout_view)),
+        counted=str(state.traffic_tally) if state.traffic_tally.requests else "",
         would=find_wish(state),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )

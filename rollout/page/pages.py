@@ -13,10 +13,12 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
 from rollout.explain.decision import describe_replay, explain
+from rollout.explain.effect import MOST_LOOKS, describe_counted
 from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
+from rollout.explain.number_lines import list_numbers
 from rollout.explain.status import report
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
@@ -31,6 +33,7 @@ from rollout.ports import Journal
 from rollout.tick.fleet import recorded_stable
 
 _ROWS = 500  # rows that a browser gets at once
+_FOLLOWERS = 2 * MOST_LOOKS  # entries after a decision in which its looks are searched
 _NEWEST = 40  # entries on a rollout's page
 _NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
 _OLDER_ROLLOUTS = 40  # without them
@@ -103,6 +106,7 @@ class PageSet:
             confidence=state.plan.spec.confidence,
             basis=compared_with(state.plan),
             digest=state.plan.digest,
+            pods=_describe_pods(state),
             charts=CHARTS if are_available() and _has_looks(state) else {},
             lines=lines[::-1],
             is_cut=more or len(places) > _NEWEST,
@@ -147,11 +151,18 @@ class PageSet:
         rollout = entry.fact.rollout
         explanation = explain(self.reader.entries_of(rollout, number), number)
         after = [line.seq for line in self.reader.headlines(rollout) if line.seq > number][:20]
+        followers = [seq for seq in self.reader.places_of(rollout) if seq > number]
+        looks = self.reader.entries(followers[:_FOLLOWERS])
         return self._page(
             "decision",
             why=explanation,
+            number_lines={
+                name: [": ".join(line.split(maxsplit=1)) for line in list_numbers(numbers)]
+                for name, numbers in explanation["numbers"].get("guardrails", {}).items()
+            },
             replay=describe_replay(explanation["differs"], explanation["controller"]),
             line=views.log_line(entry, self.reader.chain),
+            counted=describe_counted(self._state(rollout).plan, looks, number),
             effects=views.effects(self.reader.entries(after), number, self.reader.chain),
         )
 
@@ -250,6 +261,13 @@ class PageSet:
 
 def _service_of(state: RolloutState) -> tuple[str, str]:
     return state.plan.metadata.namespace, state.plan.spec.service
+
+
+def _describe_pods(state: RolloutState) -> str:
+    """Return how many pods the tests reckon with; empty where none are told apart."""
+    dispersions = state.learned.dispersions.values() if state.learned else ()
+    counts = {(own.pods_canary, own.pods_stable) for own in dispersions if own.by == "pods"}
+    return "; ".join(f"{canary}, stable has {stable}" for canary, stable in sorted(counts))
 
 
 def _has_looks(state: RolloutState) -> bool:

@@ -30,8 +30,8 @@ def stage(theatre):
 
 def observes(record, weight):
     """Whether the newest reading of the route has this weight, which is nobody's drift."""
-    shown = [fact.split.canary for fact in record.facts(RouteRead) if fact.split is not None]
-    return shown[-1:] == [weight]
+    weights = [fact.split.canary for fact in record.facts(RouteRead) if fact.split is not None]
+    return weights[-1:] == [weight]
 
 
 def test_others_move_the_weights_and_the_rollback_alone_is_written(stage, tmp_path):

@@ -3,15 +3,19 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.journal.jsonl import LinesJournal
+from rollout.journal.jsonl import LinesJournal, to_lines
+from rollout.journal.sql.store import SqlJournal, open_journal
 from tests.support.manifests import ROOT
 from tests.unit.page.conftest import RECORDED
 
@@ -226,3 +230,48 @@ def test_a_proof_without_a_key_proves_nothing(signed):
 def test_a_file_is_never_overwritten(signed, segments):
     refused = export(signed, segments[0].name)
     assert (refused.exit_code, "exists already" in refused.stderr) == (2, True)
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A journal to which somebody appends all the time."""
+    path, over = tmp_path / "journal.db", Event()
+    facts = [entry.fact for entry in LinesJournal(RECORDED).read()]
+    with closing(open_journal(path)) as journal:
+        last = journal.append(facts[:1], after=0)[-1].seq
+
+        def append():
+            number = last
+            while not over.is_set():
+                number = journal.append(facts[1:3], after=number)[-1].seq
+
+        writer = Thread(target=append)
+        writer.start()
+        yield path
+        over.set()
+        writer.join()
+
+
+def test_a_journal_that_grows_is_signed_and_sealed_up_to_what_was_signed(signed, growing, tmp_path):
+    shutil.copy(signed / "key", tmp_path)
+    shutil.copy(signed / "verifier", tmp_path)
+    own = ("--journal", growing)
+    sizes, checkpoints = [0], tmp_path / "signed"
+    for turn in range(4):
+        done("checkpoint", "--key", tmp_path / "key", *own, "--to", checkpoints)
+        sealed = done(
+            *("export", *own, "--checkpoints", checkpoints, "--from", sizes[-1] + 1),
+            tmp_path / f"{turn}.jsonl",
+        )
+        sizes.append(int(sealed.split()[3].replace(",", "")))
+        assert verify(tmp_path, tmp_path / f"{turn}.jsonl", "--no-replay").exit_code == 0
+        whole = ("--checkpoints", checkpoints, "--verifier", tmp_path / "verifier", "--no-replay")
+        assert "hold" in done("verify", *own, *whole)
+    assert sizes == sorted(set(sizes)), "each segment has what was appended meanwhile"
+    lines = [
+        line
+        for turn in range(4)
+        for line in (tmp_path / f"{turn}.jsonl").read_text().splitlines()[1:]
+    ]
+    with closing(SqlJournal(growing, readonly=True)) as journal:
+        assert lines == list(to_lines(journal.rows(0, sizes[-1])))
