@@ -9,6 +9,8 @@ from rollout.experiment import card
 from rollout.experiment.frame import Library, to_frame
 from rollout.experiment.tables import (
     evidence,
+    goals,
+    joined,
     power,
     rates,
     same_version,
@@ -63,6 +65,29 @@ class Experiment:
         level that is no chance.
         """
         return to_frame(uplift.uplift(self.record, level), uplift.UpliftRow, self._frames)
+
+    def goals(self) -> Any:
+        """Return the plan's goals: what was concluded, with difference and relative change."""
+        return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
+
+    def join(
+        self,
+        units: Any,
+        metrics: Mapping[str, Any],
+        *,
+        version: str = "version",
+        user: str | None = None,
+    ) -> Any:
+        """Return results on data of single units, by tea-tasting, beside the plan's goals.
+
+        `units` has a row for each, `version` names the column of the version that served it,
+        `user` that of the user by which units are added up first. `metrics` are tea-tasting's, by
+        name: `tt.Mean("words", "words_before")`. Raises InputError for a column or version that is
+        missing, and without tea-tasting.
+        """
+        columns = joined.JoinColumns(version, user)
+        rows = joined.joined(self.record, units, metrics, columns)
+        return to_frame(rows, joined.JoinedRow, self._frames)
 
     def rates(self) -> Any:
         """Return each version's units and bad ones by look."""

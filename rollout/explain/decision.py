@@ -21,7 +21,7 @@ from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import describe_allowed, off_edge
 from rollout.decide.text.numbers import chance, decimal
 from rollout.errors import InputError
-from rollout.explain.number_lines import list_numbers
+from rollout.explain.number_lines import list_goal_numbers, list_numbers
 from rollout.explain.status import states_of
 from rollout.explain.turning_points import list_turning_points
 from rollout.observe.access.address import split_parameters
@@ -174,6 +174,8 @@ def text(explanation: dict[str, Any]) -> str:
             *list_numbers(numbers),
             f"  {explanation['rules'][name]}",
         ]
+    for name, numbers in explanation["numbers"].get("goals", {}).items():
+        lines += ["", f"{name} as a goal: {numbers['conclusion']}", *list_goal_numbers(numbers)]
     lines += ["", "what would have changed it, by the same rules"]
     lines += [f"  {point}" for point in explanation["turning_points"]]
     lines += ["", "queries (of raw counters; increases are computed per series)"]

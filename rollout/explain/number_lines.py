@@ -6,6 +6,8 @@ from typing import Any
 
 from rollout.decide.text.numbers import decimal, hundredths, points
 
+_UNREADABLE = "  numbers    the recorded ones cannot be read"
+
 
 def _format_sums(numbers: dict[str, Any]) -> list[str]:
     """Format the sums of a ratio; the counts are steps of the sum."""
@@ -25,7 +27,7 @@ def list_numbers(numbers: dict[str, Any]) -> list[str]:
     try:
         return _format_numbers(numbers)
     except (ArithmeticError, KeyError, TypeError, ValueError):
-        return ["  numbers    the recorded ones cannot be read"]
+        return [_UNREADABLE]
 
 
 def _format_numbers(numbers: dict[str, Any]) -> list[str]:
@@ -57,6 +59,36 @@ def _format_numbers(numbers: dict[str, Any]) -> list[str]:
             f"  evidence   harm {_format_share(numbers['harm'])}, safety "
             f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
         ),
+    ]
+
+
+def list_goal_numbers(numbers: dict[str, Any]) -> list[str]:
+    """Format a goal's numbers as lines; a journal may hold anything in their place."""
+    try:
+        return _format_goal(numbers)
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return [_UNREADABLE]
+
+
+def _format_goal(numbers: dict[str, Any]) -> list[str]:
+    """Format one goal: counts, the difference, and the evidence alone and over all goals."""
+    counts = (
+        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
+        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
+    )
+    rule = "  tests      better and worse at a margin of nothing, corrected for all goals (e-Holm)"
+    if numbers["difference"] is None:
+        return [counts, rule]
+    low, high = hundredths(numbers["low"]), hundredths(numbers["high"])
+    evidence = (
+        f"{word} 10^{numbers[word]:.2f} alone, 10^{numbers[f'{word}_of_all']:.2f} over all goals"
+        for word in ("better", "worse")
+    )
+    return [
+        counts,
+        f"  difference {points(numbers['difference'])} ({low} to {high})",
+        f"  evidence   {'; '.join(evidence)}; 10^{numbers['needed']:.2f} concludes",
+        rule,
     ]
 
 

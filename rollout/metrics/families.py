@@ -25,7 +25,7 @@ Labels = dict[str, str]
 Sample = tuple[str, Labels, float]  # name, labels, value
 
 WISHES: tuple[Action, ...] = (
-    *("hold", "advance", "hold back", "promote", "roll back", "retreat", "pause"),
+    *("hold", "advance", "hold back", "promote", "roll back", "retreat", "pause", "reallocate"),
 )
 """What full authority may choose where a rollout has less."""
 
@@ -95,6 +95,7 @@ FROM_ZERO: tuple[tuple[Action, Reason], ...] = (
     *(("pause", reason) for reason in (Reason.HUMAN, Reason.DRIFT, Reason.BLIND_TOO_LONG)),
     *(("pause", reason) for reason in (Reason.INCONCLUSIVE, Reason.NO_VALID_TEST)),
     ("advance", Reason.NOTHING_HARMFUL),
+    ("reallocate", Reason.REALLOCATED),
     ("resume", Reason.HUMAN),
 )
 """Decisions that change something, by action and reason: exported as 0 before they occur."""

@@ -18,7 +18,7 @@ from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
-from rollout.explain.number_lines import list_numbers
+from rollout.explain.number_lines import list_goal_numbers, list_numbers
 from rollout.explain.status import report
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
@@ -157,8 +157,12 @@ class PageSet:
             "decision",
             why=explanation,
             number_lines={
-                name: [": ".join(line.split(maxsplit=1)) for line in list_numbers(numbers)]
+                name: _split_words(list_numbers(numbers))
                 for name, numbers in explanation["numbers"].get("guardrails", {}).items()
+            },
+            goal_lines={
+                name: _split_words(list_goal_numbers(numbers))
+                for name, numbers in explanation["numbers"].get("goals", {}).items()
             },
             replay=describe_replay(explanation["differs"], explanation["controller"]),
             line=views.log_line(entry, self.reader.chain),
@@ -261,6 +265,11 @@ class PageSet:
 
 def _service_of(state: RolloutState) -> tuple[str, str]:
     return state.plan.metadata.namespace, state.plan.spec.service
+
+
+def _split_words(lines: Sequence[str]) -> list[str]:
+    """Put a colon after the word that stands in a column of its own on a terminal."""
+    return [": ".join(line.split(maxsplit=1)) for line in lines]
 
 
 def _describe_pods(state: RolloutState) -> str:

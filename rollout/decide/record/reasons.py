@@ -24,9 +24,11 @@ class Reason(StrEnum):
     AWAITING_TRAFFIC = "awaiting-traffic"
     AWAITING_WEIGHT = "awaiting-weight"
     BAKING = "baking"
+    BETTER = "better"
     BLIND = "blind"
     BLIND_TOO_LONG = "blind-too-long"
     DRIFT = "drift"
+    EXPERIMENT = "experiment"
     EXPOSURE_MISMATCH = "exposure-mismatch"
     FOLLOWING = "following"
     HARMFUL = "harmful"
@@ -40,6 +42,7 @@ class Reason(StrEnum):
     MIRRORING = "mirroring"
     NEAR_HARM = "near-harm"
     NO_VALID_TEST = "no-valid-test"
+    NOT_BETTER = "not-better"
     NOT_AT_STABLE = "not-at-stable"
     NOT_PROMOTED = "not-promoted"
     NOTHING_HARMFUL = "nothing-harmful"
@@ -55,6 +58,7 @@ class Reason(StrEnum):
     PATIENCE_OVER = "patience-over"
     PAUSED = "paused"
     RAMP = "ramp"
+    REALLOCATED = "reallocated"
     RETREATED = "retreated"
     RETREATS_USED_UP = "retreats-used-up"
     ROUTE_AGAIN = "route-again"
@@ -67,6 +71,7 @@ class Reason(StrEnum):
     USED_UP = "used-up"
     WARMING_UP = "warming-up"
     WATCHING_STABLE = "watching-stable"
+    WORSE = "worse"
 
     @property
     def outcome(self) -> ReasonOutcome:
@@ -86,6 +91,7 @@ WAITS_FOR_ROUTE = frozenset(
 # All other reasons leave it open: they hold, or a person, the mesh or the time ended the run.
 _OUTCOMES: Mapping[Reason, ReasonOutcome] = {
     Reason.ALL_SAFE: "proven",
+    Reason.BETTER: "proven",
     Reason.HELD_BACK: "proven",
     Reason.HARMFUL: "harmful",
     Reason.BLIND_TOO_LONG: "blind",
