@@ -21,6 +21,7 @@ from rollout.experiment.tables import (
     uplift,
     what_if,
 )
+from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class Experiment:
         from rollout.experiment.plots import Plots
 
         return Plots(self.record)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The recorded plan as a document, with passwords of URLs hidden."""
+        document: dict[str, Any] = redact_values(self.record.state.plan.document())
+        return document
 
     def scorecard(self) -> Any:
         """Return a row for each guardrail: counts, difference, interval, margin, verdict."""

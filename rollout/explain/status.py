@@ -209,9 +209,8 @@ def report(
 
 def _list_goals(state: RolloutState) -> Iterator[GoalLine]:
     """Yield every goal with what is known of it."""
-    level = state.plan.spec.false_winner
     for name, numbers in (list_numbers(state) if state.goals else {}).items():
-        said = measure_goal(state.goals[name], level)
+        said = measure_goal(state, name)
         bounds = (numbers[key] for key in ("difference", "low", "high"))
         yield GoalLine(name, numbers["conclusion"], said, *bounds)
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
-ReasonOutcome = Literal["proven", "harmful", "blind", "untested", "open"]
-"""What a run has shown of the canary when it ends; `open`: neither proof nor harm."""
+ReasonOutcome = Literal["proven", "harmful", "blind", "untested", "lost", "open"]
+"""What a run has shown of the canary when it ends; `open`: neither proof nor harm.
+
+`lost`: it has won nothing in an experiment.
+"""
 
 
 class Reason(StrEnum):
@@ -96,6 +99,8 @@ _OUTCOMES: Mapping[Reason, ReasonOutcome] = {
     Reason.HARMFUL: "harmful",
     Reason.BLIND_TOO_LONG: "blind",
     Reason.NO_VALID_TEST: "untested",
+    Reason.NOT_BETTER: "lost",
+    Reason.WORSE: "lost",
 }
 _BY_CODE: Mapping[str, Reason] = {reason.value: reason for reason in Reason}
 

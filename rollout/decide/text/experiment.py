@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from analysis.fast_replace import replace
 from analysis.verdict.superiority_test import Conclusion, SuperiorityTest, conclude
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
 from rollout.plan.fields.units import duration, percent
 
 
-def measure_goal(goal: SuperiorityTest, level: float) -> str:
-    """Say both shares, their difference and its bounds: `1.2 % against 2 % of stable's ...`."""
+def measure_goal(state: RolloutState, name: str) -> str:
+    """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
+    goal, level = state.goals[name], state.plan.spec.false_winner
+    guardrail = next(g for g in state.plan.spec.guardrails if g.name == name)
+    edge = guardrail.metric.edge if goal.edge is None else goal.edge
+    bad = name_bad(replace(guardrail.metric, edge=edge))
     contrast = goal.contrast
     if contrast.difference is None:
         return goal.problem or "nothing is compared yet"
@@ -22,7 +28,7 @@ def measure_goal(goal: SuperiorityTest, level: float) -> str:
     )
     low, high = goal.bound_difference(level)
     return (
-        f"{canary} of the canary's units are bad and {stable} of stable's, "
+        f"{canary} of the canary's {bad}, stable's {stable}: "
         f"{points(contrast.difference)} ({hundredths(low)} to {hundredths(high)})"
     )
 
@@ -58,15 +64,14 @@ def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) 
     count = len(state.goals)
     family = f" over all {count} goals" if count > 1 else ""
     return (
-        f"{name} is {conclusion}: {measure_goal(state.goals[name], level)}; chance of this from "
+        f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
         f"equal versions: below {chance(evidence)}{family} (the plan accepts {percent(level)})"
     )
 
 
 def describe_no_winner(state: RolloutState, _: str = "") -> str:
     """Describe an end at which no goal is known to be better."""
-    level = state.plan.spec.false_winner
-    texts = [f"{name}: {measure_goal(goal, level)}" for name, goal in state.goals.items()]
+    texts = [f"{name}: {measure_goal(state, name)}" for name in state.goals]
     return f"the experiment is over and no goal is known to be better; {'; '.join(texts)}"
 
 
@@ -77,9 +82,8 @@ def describe_reallocation(state: RolloutState, _: str = "") -> str:
 
 def _measure_first(state: RolloutState) -> str:
     goals = state.plan.spec.goals or ()
-    level = state.plan.spec.false_winner
-    named = ((goal.guardrail, state.goals[goal.guardrail]) for goal in goals[:1])
-    return "".join(f"{name}: {measure_goal(goal, level)}" for name, goal in named)
+    names = (goal.guardrail for goal in goals[:1])
+    return "".join(f"{name}: {measure_goal(state, name)}" for name in names)
 
 
 def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
