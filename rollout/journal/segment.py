@@ -159,7 +159,7 @@ def _parse_head(line: str) -> dict[str, Any]:
             raise ValueError("other keys")  # noqa: TRY301 - one answer to whatever is wrong
         head["subtrees"] = [decode(root) for root in head["subtrees"]]
         GrowingTree(head["first"] - 1, head["subtrees"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise JournalError("line 1 does not say where the segment belongs") from None
     return {**head, "beginning": beginning}
 
