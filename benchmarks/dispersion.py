@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.robust_test import ArmCounts
 from benchmarks.worlds.rates import SCENARIOS, CountsModel, Scenario

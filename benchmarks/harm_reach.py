@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.rates import ratio_test
 from analysis.rates.robust_test import ArmCounts
 from analysis.verdict.verdict import CRASH_WEIGHT

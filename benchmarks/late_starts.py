@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.rates import robust_test
 from benchmarks.quality import written
 from benchmarks.quality.engines import _counts

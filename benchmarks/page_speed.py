@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import sqlite3
 import statistics
@@ -33,6 +34,7 @@ from rollout.page.render import Links
 
 BAR = 200.0  # milliseconds
 GOING, SERVICES = 20, 100
+_DECISION = re.compile(r'("decision":)([0-9]+)')
 RECORDED = Path(__file__).parents[1] / "notebooks" / "data" / "demo.jsonl"
 
 
@@ -48,10 +50,13 @@ class Pattern:
         rows = LinesJournal(RECORDED).rows()
         return cls(rows, sorted({json.loads(row.text)["rollout"] for row in rows}, key=len))
 
-    def copy(self, number: int, rows: Sequence[Row]) -> Iterator[str]:
-        """Yield the texts of rows as those of other rollouts, of another service."""
+    def copy(self, number: int, rows: Sequence[Row], before: int) -> Iterator[str]:
+        """Yield the texts of rows as those of other rollouts, of another service.
+
+        They follow `before` entries: what names a decision by its number names the copy's.
+        """
         for row in rows:
-            text = row.text
+            text = _DECISION.sub(lambda match: f"{match[1]}{int(match[2]) + before}", row.text)
             for rollout in self.rollouts:
                 text = text.replace(f'"{rollout}', f'"{rollout}-{number}')
             if '"kind":"started"' in text:
@@ -73,7 +78,7 @@ def fill(where: Path, decisions: int) -> None:
             is_going = number >= copies - GOING
             chosen = pattern.rows[: len(pattern.rows) // 3] if is_going else pattern.rows
             rows = []
-            for text in pattern.copy(number, chosen):
+            for text in pattern.copy(number, chosen, last.seq):
                 sealed = digest(last.hash, last.seq + 1, text)
                 last = Row(last.seq + 1, text, last.hash, sealed)
                 rows.append(last)
@@ -135,19 +140,25 @@ def measure(where: Path) -> dict[str, dict[str, float]]:
 
 
 def run_fresh(where: Path) -> dict[str, float]:
-    """Return the seconds of CPU that commands take which read all of a journal, and verify it."""
+    """Return the seconds of CPU that fresh commands take, with what it takes to load their code."""
     with closing(sqlite3.connect(where)) as database:
         query = "SELECT max(seq) FROM entries WHERE kind = 'decided'"
         (newest,) = database.execute(query).fetchone()
-    commands = {"why": ["why", str(newest)], "log --action": ["log", "--action", "roll-back"]}
-    table = {}
-    for name, words in commands.items():
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "rollout.cli", *words, "--journal", str(where)]
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        table[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return table
+    commands = {
+        "why": ["why", str(newest)],
+        "log, the newest 1,000": ["log", "-n", "1000"],
+        "log, all of it": ["log"],
+        "log, all with one action": ["log", "--action", "roll-back"],
+    }
+    return {name: _run([*words, "--journal", str(where)]) for name, words in commands.items()}
+
+
+def _run(words: Sequence[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "rollout.cli", *words]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -163,9 +174,13 @@ def main() -> None:
         fill(where, wanted)
         table = measure(where)
         fresh = run_fresh(where)
+        short = Path(folder) / "short.db"
+        fill(short, 1)
+        fresh_short = run_fresh(short)
     reading = table.pop("reading")
     if options.json:
-        print(json.dumps({"reading": reading, "pages": table, "fresh": fresh}))
+        figures = {"reading": reading, "pages": table, "fresh": fresh, "fresh_short": fresh_short}
+        print(json.dumps(figures))
     else:
         print(
             f"{reading['decisions']:,.0f} decisions of {reading['rollouts']:,.0f} rollouts, read "
@@ -175,7 +190,10 @@ def main() -> None:
         for name, row in table.items():
             print(f"{name:<24}{row['first_ms']:9.1f}{row['again_ms']:9.1f}{row['kB']:7.1f}")
         for name, seconds in fresh.items():
-            print(f"surefoot {name}, fresh: {seconds:.1f} s of CPU, the whole chain verified")
+            print(
+                f"surefoot {name}: {seconds:.2f} s of CPU as a fresh command, "
+                f"{fresh_short[name]:.2f} s on a short journal"
+            )
     missed = [name for name, row in table.items() if row["again_ms"] > BAR or row["kB"] > 50]
     if missed:
         print(f"missed: {', '.join(missed)}")

@@ -25,7 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from analysis.counting.counts import Counts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.totals import estimate_totals
 from analysis.verdict.superiority_test import SuperiorityTest, conclude
 from benchmarks.quality.default import SHOWN

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from analysis.counting.cursor import Arm, Cursor, Series
 from analysis.counting.origin import Origins
-from analysis.counting.per_pod import PodCounts
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
 from rollout.decide.record.tally import LookTally
 from rollout.plan.model.plan import Plan
+
+if TYPE_CHECKING:
+    from analysis.counting.per_pod import PodCounts  # which loads NumPy
 
 
 @dataclass(frozen=True)

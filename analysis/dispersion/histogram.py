@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from analysis.counting.beyond import Worse, oriented
 from analysis.counting.counts import EvidenceError
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, checked, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, checked, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.log_arrays import Array
 

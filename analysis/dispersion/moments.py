@@ -7,12 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.dispersion.dispersion import WINDOWS
+
 Array = NDArray[np.float64]
-
-WINDOWS = (4, 16, 48)
-"""Window lengths in ticks over which pods are compared; together they show how long
-differences between pods last."""
-
 
 LUCK = 1.5
 """Standard errors up to which an excess of variance is luck."""

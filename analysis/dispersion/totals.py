@@ -17,13 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.counting.counts import EvidenceError
-from analysis.dispersion.estimate import (
-    LEAST_TICKS,
-    MOST_RESTLESS,
-    Dispersion,
-    checked,
-    find_error,
-)
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import LEAST_TICKS, MOST_RESTLESS, checked, find_error
 from analysis.dispersion.moments import LUCK, Moments, conditional_moments
 from analysis.dispersion.trouble import find_trouble
 

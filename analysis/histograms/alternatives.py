@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from analysis.counting import beyond
 from analysis.counting.beyond import Worse
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.histograms import bucket_test
 from analysis.log_arrays import Array, Column
 

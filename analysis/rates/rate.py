@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.fast_replace import replace
 from analysis.rates import collapse, late_starts, limit, ratio_test, robust_test
 from analysis.rates.late_starts import LateStarts

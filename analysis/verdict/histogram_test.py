@@ -8,7 +8,7 @@ from functools import cached_property
 
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.histogram import estimate_shape, estimate_shape_totals
 from analysis.fast_replace import replace
 from analysis.histograms import histogram

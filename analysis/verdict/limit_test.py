@@ -10,7 +10,8 @@ import numpy as np
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import ratio_test

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.fast_replace import replace
 from analysis.rates import rate

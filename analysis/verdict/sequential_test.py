@@ -13,7 +13,7 @@ from typing import Protocol, Self
 
 from analysis.counting.counts import Counts
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.verdict.readout import Readout
 

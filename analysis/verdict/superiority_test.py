@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from analysis import family
 from analysis.counting.beyond import Worse, count_beyond
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.fast_replace import replace
 from analysis.rates import risk_difference
 from analysis.rates.rate import RateMargin

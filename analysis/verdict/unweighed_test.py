@@ -6,7 +6,7 @@ from typing import ClassVar, NoReturn, Self
 
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.verdict.readout import Readout
 
 

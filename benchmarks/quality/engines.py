@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.log_arrays import column
 from analysis.rates import excess_bound, ratio_test, robust_test

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.tempering import Noise
 from analysis.rates import collapse, excess_bound, late_starts, ratio_test, robust_test
 from analysis.rates.late_starts import LATE_SHARE

@@ -19,9 +19,11 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import describe_allowed, off_edge
-from rollout.decide.text.numbers import chance, decimal, hundredths, points
+from rollout.decide.text.numbers import chance, decimal
 from rollout.errors import InputError
+from rollout.explain.number_lines import list_goal_numbers, list_numbers
 from rollout.explain.status import states_of
+from rollout.explain.turning_points import list_turning_points
 from rollout.observe.access.address import split_parameters
 from rollout.observe.query import Query, queries
 from rollout.plan.fields.units import percent
@@ -95,6 +97,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
         "numbers": fact.numbers,
         "rules": {g.name: _choose_rule(g) for g in state.plan.spec.guardrails},
         "notes": _collect_notes(state, before, fact.at),
+        "turning_points": list_turning_points(state, fact),
         "queries": _list_queries(fact.rollout, state, asked_at),
         "replayed": not differs,
         "differs": list(differs),
@@ -168,11 +171,13 @@ def text(explanation: dict[str, Any]) -> str:
             "",
             f"{name}: {numbers['verdict']}",
             *(f"  {note}" for note in explanation["notes"].get(name, ())),
-            *_format_numbers(numbers),
+            *list_numbers(numbers),
             f"  {explanation['rules'][name]}",
         ]
     for name, numbers in explanation["numbers"].get("goals", {}).items():
-        lines += ["", f"{name} as a goal: {numbers['conclusion']}", *_format_goal(numbers)]
+        lines += ["", f"{name} as a goal: {numbers['conclusion']}", *list_goal_numbers(numbers)]
+    lines += ["", "what would have changed it, by the same rules"]
+    lines += [f"  {point}" for point in explanation["turning_points"]]
     lines += ["", "queries (of raw counters; increases are computed per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
     result = describe_replay(explanation["differs"], explanation["controller"])
@@ -216,73 +221,3 @@ def describe_replay(differs: Sequence[str], controller: str) -> str:
         f"{'the same decision by other numbers' if is_same else otherwise}: Surefoot {controller} "
         f"recorded it, and the rules of this one ({read_build()}) may differ; the entry is whole"
     )
-
-
-def _format_sums(numbers: dict[str, Any]) -> list[str]:
-    """Format the sums of a ratio; the counts are steps of the sum."""
-    counts = (
-        f"  sums       canary {numbers['canary_bad']:,} of {numbers['canary']:,} units, "
-        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
-    )
-    if (ratio := numbers.get("ratio")) is None:
-        return [counts]
-    low, high = (numbers.get(key) for key in ("ratio_low", "ratio_high"))
-    rough = "" if low is None else f", roughly {decimal(low)} to {decimal(high or 0.0)}"
-    return [counts, f"  ratio      {decimal(ratio)} times stable's{rough}"]
-
-
-def _format_numbers(numbers: dict[str, Any]) -> list[str]:
-    if numbers["words"] == "sum per unit":
-        return _format_sums(numbers)
-    if numbers["words"] == "exposures":
-        return [f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"]
-    counts = (
-        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
-        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
-    )
-    if numbers["edge"] is not None:
-        edge, partner = decimal(numbers["edge"]), decimal(numbers["partner"])
-        counts += f" (bad: beyond {edge}; allowed: stable's share beyond {partner})"
-    if numbers["estimate"] is None:
-        return [counts]
-    low, high, allowed, stratified = (
-        "unknown" if value is None else hundredths(value)
-        for value in map(numbers.get, ("low", "high", "allowed", "mantel_haenszel"))
-    )
-    return [
-        counts,
-        (
-            f"  difference {points(numbers['estimate'])} ({low} to {high}), allowed {allowed}; "
-            f"{stratified} by Mantel & Haenszel"
-        ),
-        (
-            f"  evidence   harm {_format_share(numbers['harm'])}, safety "
-            f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
-        ),
-    ]
-
-
-def _format_goal(numbers: dict[str, Any]) -> list[str]:
-    """Format one goal: counts, the difference, and the evidence alone and over all goals."""
-    counts = (
-        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
-        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
-    )
-    rule = "  tests      better and worse at a margin of nothing, corrected for all goals (e-Holm)"
-    if numbers["difference"] is None:
-        return [counts, rule]
-    low, high = hundredths(numbers["low"]), hundredths(numbers["high"])
-    evidence = (
-        f"{word} 10^{numbers[word]:.2f} alone, 10^{numbers[f'{word}_of_all']:.2f} over all goals"
-        for word in ("better", "worse")
-    )
-    return [
-        counts,
-        f"  difference {points(numbers['difference'])} ({low} to {high})",
-        f"  evidence   {'; '.join(evidence)}; 10^{numbers['needed']:.2f} concludes",
-        rule,
-    ]
-
-
-def _format_share(value: float | None) -> str:
-    return f"{(value or 0) * 100:,.0f} %"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,6 @@ from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import Row, document
-from rollout.journal.index import matching, names
 from rollout.ports import Entry
 from rollout.redact import has_secret, redact_values
 
@@ -38,22 +36,6 @@ def as_document(entry: Entry, chain: str | None = None) -> dict[str, Any]:
 def to_utc(at: float) -> datetime:
     """Return the moment of a unix time, in UTC."""
     return datetime.fromtimestamp(at, UTC)
-
-
-def select_entries(chunks: Iterator[Sequence[Entry]], name: str | None) -> Iterator[Entry]:
-    """Yield the entries of the rollouts of one name, or all entries without a name.
-
-    Rollouts of that name that start while the log is followed are included. Raises InputError
-    when the first chunk, which is the whole journal so far, does not know the name.
-    """
-    plan_names: dict[str, str] = {}
-    for chunk in chunks:
-        if name is None:
-            yield from chunk
-        else:
-            plan_names |= names(chunk)
-            ids = matching(plan_names, name)
-            yield from (entry for entry in chunk if entry.fact.rollout in ids)
 
 
 def holds_secret(row: Row) -> bool:

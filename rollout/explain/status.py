@@ -134,6 +134,7 @@ class Report(RolloutStanding):
     authority: str = "full"
     step: str = ""  # which of the plan's steps it is at
     timers: tuple[Timer, ...] = ()  # what acts by itself, the soonest first
+    counted: str = ""  # how requests were split, against what the weights make expect
     goals: tuple[GoalLine, ...] = ()  # what is to get better
     experiment: str = ""  # how far an experiment has come; empty before its last step
     would: str = ""  # what full authority would do, where less holds and the rollout goes on
@@ -197,6 +198,7 @@ def report(
         authority=state.authority,
         step="" if state.is_terminal else describe_step(state),
         timers=tuple(list_timers(rollout_view)),
+        counted=str(state.traffic_tally) if state.traffic_tally.requests else "",
         goals=tuple(_list_goals(state)),
         experiment=describe_progress(state, rollout_view.clock) if is_running(state) else "",
         would=find_wish(state),

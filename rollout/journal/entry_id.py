@@ -26,6 +26,8 @@ if TYPE_CHECKING:
         def rows(self, after: int = 0, most: int | None = None) -> Sequence[Row]: ...
 
 
+PATTERN = rf"^[0-9a-f]{{{CHAIN_DIGITS}}}\.[0-9]{{1,18}}$"
+"""What an id with its chain looks like, as a regular expression."""
 _ID = re.compile(rf"(?:([0-9a-f]{{{CHAIN_DIGITS}}})\.)?([0-9]{{1,18}})")
 
 

@@ -148,8 +148,9 @@ class NewestRow:
     newest: Row = START
 
     def note(self, row: Row) -> None:
-        """Note the newest row."""
-        self.newest = row
+        """Note a row that was read; an older one than the newest changes nothing."""
+        if row.seq >= self.newest.seq:
+            self.newest = row
 
     def check_last(self, last: Row, after: int) -> None:
         """Check that the journal still ends with entry `after`, as it was read.

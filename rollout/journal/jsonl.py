@@ -129,9 +129,13 @@ class LinesJournal:
         """The sealed rows above `after`, the first `most`. Raises JournalError."""
         return self._load().rows(after, most)
 
-    def read(self, after: int = 0) -> list[Entry]:
+    def head(self) -> int:
+        """The number of the newest entry, 0 where there is none. Raises JournalError."""
+        return self._load().head()
+
+    def read(self, after: int = 0, most: int | None = None) -> list[Entry]:
         """See rollout.ports.Journal."""
-        return self._load().read(after)
+        return self._load().read(after, most)
 
     def read_unverified(self) -> list[Entry]:
         """Return all entries, whatever their chain says. Raises JournalError for other files."""

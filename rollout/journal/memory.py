@@ -41,9 +41,13 @@ class MemoryJournal:
         )
         return self._rows[after : None if most is None else after + most]
 
-    def read(self, after: int = 0) -> list[Entry]:
+    def head(self) -> int:
+        """The number of the newest entry, 0 where there is none."""
+        return len(self._rows)
+
+    def read(self, after: int = 0, most: int | None = None) -> list[Entry]:
         """See rollout.ports.Journal."""
-        return [parse(row) for row in self.rows(after)]
+        return [parse(row) for row in self.rows(after, most)]
 
     def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""

@@ -7,11 +7,8 @@ the pattern does not match is parsed.
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Observed
 from rollout.errors import JournalError
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from rollout.ports import Journal
 
 AT_ONCE = 500  # rows that are in memory at a time
-_NEWEST_DECISIONS = 5  # that are named where an entry is none
 
 # Canonical text has its keys sorted, so an observation without problems begins exactly like this.
 # One with problems, or with a rollout id that JSON escapes, does not match and is parsed.
@@ -57,39 +53,6 @@ def new_entries(journal: Journal, after: int) -> tuple[list[Entry], int]:
         if isinstance(record, Entry):
             entries.append(record)
     return entries, after
-
-
-class RowSource(Protocol):
-    """A journal that hands out its sealed rows, verified."""
-
-    def rows(self, after: int = 0, most: int | None = None) -> Sequence[Row]: ...
-    def read_at(self, places: Sequence[int]) -> Iterator[Entry]: ...
-
-
-def read_story(journal: RowSource, number: int) -> list[Entry]:
-    """Read the entries of the rollout that entry `number` is of, up to it; verify all of the chain.
-
-    No other row is parsed, which is what makes a long journal slow. Where there is no such entry,
-    the newest decisions are returned. Raises JournalError where the chain is broken.
-    """
-    target = _find_entry(journal, number)
-    rollout, last = (target.fact.rollout, number) if target else ("", sys.maxsize)
-    mark = json.dumps(rollout, ensure_ascii=False) if target else '"kind":"decided"'
-    picked: deque[Row] = deque(maxlen=None if target else _NEWEST_DECISIONS)
-    after = 0
-    while rows := journal.rows(after, AT_ONCE):
-        after = rows[-1].seq
-        picked.extend(row for row in rows if mark in row.text and row.seq <= last)
-    entries = map(parse, picked)
-    return [entry for entry in entries if not target or entry.fact.rollout == rollout]
-
-
-def _find_entry(journal: RowSource, number: int) -> Entry | None:
-    """Return one entry; None where it is missing or was altered, which who reads all is told."""
-    try:
-        return next(journal.read_at([number]))
-    except JournalError:
-        return None
 
 
 def check_picked(places: Iterable[int], rows: Sequence[Row]) -> None:

@@ -24,6 +24,11 @@ KEPT = 3600.0  # seconds after its end for which a rollout is still exported
 Labels = dict[str, str]
 Sample = tuple[str, Labels, float]  # name, labels, value
 
+WISHES: tuple[Action, ...] = (
+    *("hold", "advance", "hold back", "promote", "roll back", "retreat", "pause", "reallocate"),
+)
+"""What full authority may choose where a rollout has less."""
+
 _PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
@@ -104,6 +109,10 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     yield "surefoot_rollout_weight_declared_ratio", labels, state.wanted.served_share
     yield "surefoot_rollout_weight_confirmed_ratio", labels, state.live.served_share
     yield "surefoot_rollout_hooks_failed", labels, len(hooks.unanswered(state))
+    if state.authority != "full" and not state.is_terminal:
+        wish = state.last.would.action if state.last and state.last.would else "hold"
+        for action in WISHES:
+            yield "surefoot_rollout_would_act", {**labels, "action": action}, float(action == wish)
     following = state.following
     if following is not None and following.outcome in {"seen", "not followed"}:
         yield "surefoot_rollout_traffic_follows", labels, float(not following.blocks_next)

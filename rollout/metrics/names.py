@@ -64,6 +64,12 @@ METRICS: dict[str, Metric] = {
     "surefoot_rollout_weight_confirmed_ratio": Metric(
         "gauge", "The canary's share of traffic that the mesh confirmed, 0 to 1.", ROLLOUT
     ),
+    "surefoot_rollout_would_act": Metric(
+        "gauge",
+        "1 for the action that full authority would take, 0 for every other; absent where a "
+        "rollout has full authority.",
+        (*ROLLOUT, "action"),
+    ),
     "surefoot_rollout_route_attempts": Metric(
         "gauge",
         "Failed attempts in a row to write the decided weight; 0 once the mesh confirms it.",

@@ -24,6 +24,7 @@ from rollout.errors import InputError
 from rollout.explain.log import EntryFilter, as_document
 from rollout.explain.permission import GOALS, Answer, Goal, Permission, give_permission
 from rollout.explain.status import Report, RolloutStanding, find_standing, report
+from rollout.journal.entry_id import PATTERN, parse_id
 from rollout.journal.index import matching
 from rollout.page.access import PageAccess
 from rollout.page.numbers import read_number
@@ -101,16 +102,20 @@ def _list_entries(reader: JournalReader, request: Request) -> _Document:
     name = request.query_params.get("rollout")
     rollouts = None if name is None else frozenset(_find_ids(reader, name))
     places, has_older = page_of(reader.headlines(), EntryFilter(), rollouts, before)
-    entries = [as_document(entry) for entry in reader.entries(places[::-1])]
+    entries = [as_document(entry, reader.chain) for entry in reader.entries(places[::-1])]
     return {"entries": entries[::-1], "older": places[-1] if has_older else None}
 
 
 def _get_entry(reader: JournalReader, request: Request) -> _Document:
-    head, number = reader.refresh(), read_number(request.path_params["number"])
-    entries = reader.entries([number]) if number and number <= head else []
-    if not entries:
+    head = reader.refresh()
+    try:
+        wanted = parse_id(request.path_params["number"])
+    except ValueError as error:
+        raise HTTPException(404, str(error)) from error
+    wanted.check_chain(reader.chain)
+    if not 0 < wanted.number <= head:
         raise HTTPException(404, "there is no entry of that number")
-    return as_document(entries[0])
+    return as_document(reader.entries([wanted.number])[0], reader.chain)
 
 
 def _ask_gate(reader: JournalReader, access: PageAccess, request: Request) -> Response:
@@ -151,7 +156,12 @@ def describe() -> _Document:
         )
         schemas |= schema.pop("$defs", {})
         schemas[title] = schema
-    entry = {"type": "object", "required": ["seq", "at", "rollout", "kind", "hash"]}
+    entry_id = {"type": "string", "pattern": PATTERN}
+    entry = {
+        "type": "object",
+        "required": ["seq", "at", "rollout", "kind", "hash", "entry"],
+        "properties": {"entry": entry_id},
+    }
     name = _parameter("name", "path", {"type": "string"})
     number = {"type": "integer", "minimum": 1}
     goal = {"type": "string", "enum": [*get_args(Goal)], "default": "step"}
@@ -172,7 +182,7 @@ def describe() -> _Document:
         ),
         "/entries": _operation("listEntries", log, [rollout, before], 400, 404),
         "/entries/{number}": _operation(
-            "getEntry", entry, [_parameter("number", "path", number)], 404
+            "getEntry", entry, [_parameter("number", "path", {"anyOf": [number, entry_id]})], 404
         ),
     }
     bearer = {"bearer": {"type": "http", "scheme": "bearer"}}

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rollout.errors import InputError, SurefootError
+from rollout.journal.entry_id import parse_id
 from rollout.page import api
 from rollout.page.access import HEADERS, PageAccess
 from rollout.page.charts import POLICY
@@ -160,10 +161,11 @@ def _service(pages: PageSet, request: Request) -> str:
 
 
 def _decision(pages: PageSet, request: Request) -> str:
-    number = read_number(request.path_params["number"])
-    if number is None:
-        raise HTTPException(404, "a decision has a number")
-    return pages.decision(number)
+    try:
+        wanted = parse_id(request.path_params["number"])
+    except ValueError as error:
+        raise HTTPException(404, str(error)) from error
+    return pages.decision(wanted.number, wanted.chain)
 
 
 async def _chart(pages: PageSet, request: Request) -> Response:

@@ -13,11 +13,14 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
 from rollout.explain.decision import describe_replay, explain
+from rollout.explain.effect import MOST_LOOKS, describe_counted
 from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
+from rollout.explain.number_lines import list_goal_numbers, list_numbers
 from rollout.explain.status import report
+from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
 from rollout.page.charts import CHARTS, ChartRoom, are_available
@@ -30,6 +33,7 @@ from rollout.ports import Journal
 from rollout.tick.fleet import recorded_stable
 
 _ROWS = 500  # rows that a browser gets at once
+_FOLLOWERS = 2 * MOST_LOOKS  # entries after a decision in which its looks are searched
 _NEWEST = 40  # entries on a rollout's page
 _NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
 _OLDER_ROLLOUTS = 40  # without them
@@ -92,7 +96,7 @@ class PageSet:
         state = self._state(rollout)
         status = report(rollout, state, self.reader.now(), self.reader.states())
         places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
-        lines = [views.log_line(entry) for entry in self.reader.entries(places[:_NEWEST][::-1])]
+        lines = self._read_lines(places[:_NEWEST][::-1])
         return self._page(
             "rollout",
             report=status,
@@ -103,6 +107,7 @@ class PageSet:
             false_winner=state.plan.spec.false_winner,
             basis=compared_with(state.plan),
             digest=state.plan.digest,
+            pods=_describe_pods(state),
             charts=CHARTS if are_available() and _has_looks(state) else {},
             lines=lines[::-1],
             is_cut=more or len(places) > _NEWEST,
@@ -134,21 +139,36 @@ class PageSet:
             stable=recorded_stable(states[name] for name in own),
         )
 
-    def decision(self, number: int) -> str:
-        """Return why one decision was made, and what came of it. Raises InputError."""
+    def decision(self, number: int, chain: str | None = None) -> str:
+        """Return why one decision was made, and what came of it. Raises InputError.
+
+        With a `chain` it is an entry of that one alone.
+        """
         self.reader.refresh()
+        EntryId(chain, number).check_chain(self.reader.chain)
         entry = next(iter(self.reader.entries([number] if self._holds(number) else [])), None)
         if entry is None:
             raise InputError(f"there is no entry {number:,} in this journal")
         rollout = entry.fact.rollout
         explanation = explain(self.reader.entries_of(rollout, number), number)
         after = [line.seq for line in self.reader.headlines(rollout) if line.seq > number][:20]
+        followers = [seq for seq in self.reader.places_of(rollout) if seq > number]
+        looks = self.reader.entries(followers[:_FOLLOWERS])
         return self._page(
             "decision",
             why=explanation,
+            number_lines={
+                name: _split_words(list_numbers(numbers))
+                for name, numbers in explanation["numbers"].get("guardrails", {}).items()
+            },
+            goal_lines={
+                name: _split_words(list_goal_numbers(numbers))
+                for name, numbers in explanation["numbers"].get("goals", {}).items()
+            },
             replay=describe_replay(explanation["differs"], explanation["controller"]),
-            line=views.log_line(entry),
-            effects=views.effects(self.reader.entries(after), number),
+            line=views.log_line(entry, self.reader.chain),
+            counted=describe_counted(self._state(rollout).plan, looks, number),
+            effects=views.effects(self.reader.entries(after), number, self.reader.chain),
         )
 
     def log(self, query: Mapping[str, str]) -> str:
@@ -168,7 +188,7 @@ class PageSet:
             rollouts,
             read_number(query.get("before", "")),
         )
-        lines = [views.log_line(entry) for entry in self.reader.entries(places[::-1])]
+        lines = self._read_lines(places[::-1])
         older = {key: words for key, words in chosen.items() if words}
         return self._page(
             "log",
@@ -185,12 +205,13 @@ class PageSet:
         self.reader.refresh()
         wanted = EntryFilter()
         places = [line.seq for line in self.reader.headlines(rollout) if wanted.passes(line)]
-        lines = [views.log_line(entry) for entry in self.reader.entries(places)]
+        lines = self._read_lines(places)
         return self._page("log", lines=lines[::-1], problem="", older="")
 
     def verify(self) -> str:
         """Return the page on which a browser checks the chain of hashes by itself."""
-        return self._page("verify", head=self.reader.refresh(), genesis=GENESIS)
+        head = self.reader.refresh()
+        return self._page("verify", head=head, genesis=GENESIS, chain=self.reader.chain)
 
     def rows(self, after: int) -> dict[str, Any]:
         """Return sealed rows after a number, as a browser checks them.
@@ -222,6 +243,10 @@ class PageSet:
         usual = {"head": self.reader.head, "now": self.reader.now(), "is_signed_in": True}
         return self._renderer.page(template, **{**usual, **values})
 
+    def _read_lines(self, places: Sequence[int]) -> list[views.LogLine]:
+        chain = self.reader.chain
+        return [views.log_line(entry, chain) for entry in self.reader.entries(places)]
+
     def _find_highest(self, rollout: str) -> float:
         """Return the largest share of a rollout that the mesh confirmed."""
         lines = self.reader.headlines(rollout)
@@ -241,6 +266,18 @@ class PageSet:
 
 def _service_of(state: RolloutState) -> tuple[str, str]:
     return state.plan.metadata.namespace, state.plan.spec.service
+
+
+def _split_words(lines: Sequence[str]) -> list[str]:
+    """Put a colon after the word that stands in a column of its own on a terminal."""
+    return [": ".join(line.split(maxsplit=1)) for line in lines]
+
+
+def _describe_pods(state: RolloutState) -> str:
+    """Return how many pods the tests reckon with; empty where none are told apart."""
+    dispersions = state.learned.dispersions.values() if state.learned else ()
+    counts = {(own.pods_canary, own.pods_stable) for own in dispersions if own.by == "pods"}
+    return "; ".join(f"{canary}, stable has {stable}" for canary, stable in sorted(counts))
 
 
 def _has_looks(state: RolloutState) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from rollout.decide.record.facts import of_rollout
+from rollout.decide.record.write_id import name_chain
 from rollout.decide.state.rollout import RolloutState
 from rollout.explain.log import Headline, headline
 from rollout.ports import Entry, Journal, SkippedObservation
@@ -60,6 +61,7 @@ class JournalReader:
         self.now = now
         self._journal, self._pause = _Noting(journal), pause
         self._fleet, self._lock, self._refreshed_at = Fleet(), Lock(), -pause
+        self._chain: str | None = None
         self._headlines: list[Headline] = []
         self._of_rollout: dict[str, list[Headline]] = {}
 
@@ -67,6 +69,11 @@ class JournalReader:
     def head(self) -> int:
         """The number of the newest entry that was read."""
         return self._fleet.head
+
+    @property
+    def chain(self) -> str | None:
+        """The name of the journal's chain; None before its first entry."""
+        return self._chain
 
     def refresh(self) -> int:
         """Read what was appended, and return the newest number. Raises JournalError."""
@@ -79,6 +86,9 @@ class JournalReader:
                 line = headline(entry)
                 self._headlines.append(line)
                 self._of_rollout.setdefault(line.rollout, []).append(line)
+            if self._chain is None and self.head:
+                (first,) = self._journal.read_at([1])
+                self._chain = name_chain(first.hash)
             if is_first:
                 self._fleet.load_active_evidence(self._journal)
             self._refreshed_at = now

@@ -19,6 +19,7 @@ from rollout.explain.status import (
     find_wish,
     report,
 )
+from rollout.journal.entry_id import EntryId
 from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.redact import redact
@@ -76,6 +77,7 @@ class LogLine:
     """One entry in words, and as the document that its hash is of."""
 
     seq: int
+    id: str  # that no other journal has
     at: float
     rollout: str
     what: str
@@ -195,18 +197,19 @@ def _bar(line: Line) -> Bar:
     )
 
 
-def log_line(entry: Entry) -> LogLine:
-    """Return an entry in words."""
+def log_line(entry: Entry, chain: str | None) -> LogLine:
+    """Return an entry of a chain in words."""
     fact = entry.fact
     return LogLine(
         entry.seq,
+        str(EntryId(chain, entry.seq)),
         fact.at,
         clean(fact.rollout),
         what(fact),
         sentence(fact),
         entry.hash,
         fact.kind,
-        as_document(entry),
+        as_document(entry, chain),
         isinstance(fact, Decided),
     )
 
@@ -234,7 +237,7 @@ def page_of(
     return places, False
 
 
-def effects(entries: Sequence[Entry], decision: int) -> list[LogLine]:
+def effects(entries: Sequence[Entry], decision: int, chain: str | None) -> list[LogLine]:
     """Return what came of a decision: attempts that failed, the confirmation, the traffic."""
     came: list[LogLine] = []
     for entry in entries:
@@ -243,5 +246,5 @@ def effects(entries: Sequence[Entry], decision: int) -> list[LogLine]:
             break
         is_of_it = isinstance(fact, Confirmed | RouteFailed) and fact.decision == decision
         if is_of_it or (isinstance(fact, Followed) and came):
-            came.append(log_line(entry))
+            came.append(log_line(entry, chain))
     return came

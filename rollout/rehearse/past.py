@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from rollout.decide.evidence import pod_history
 from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import Fact, Learned

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.finding import PlanFinding

@@ -95,6 +95,17 @@ def test_reading_goes_on_where_it_stopped(make):
     assert list(journal.read(after=3)) == []
 
 
+def test_parts_are_as_long_as_asked_for_and_follow_each_other(make):
+    journal = make()
+    assert journal.head() == 0
+    journal.append([build_fact(str(number)) for number in range(5)], after=0)
+    assert make().head() == 5
+    for read in (make().rows, make().read):
+        assert [entry.seq for entry in read(0, 2)] == [1, 2]
+        assert [entry.seq for entry in read(2, 2)] == [3, 4]
+        assert [entry.seq for entry in read(4, 2)] == [5]
+
+
 def test_an_append_after_somebody_elses_is_refused(make):
     store, other = make(), make()
     store.append([build_fact("one")], after=0)

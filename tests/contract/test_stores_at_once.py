@@ -8,6 +8,8 @@ import pytest
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.errors import JournalError, JournalMovedError
+from rollout.journal.backwards import read_backwards
+from rollout.journal.hash_chain import parse, verify
 from rollout.journal.sql.store import SqlJournal, open_journal
 
 
@@ -62,3 +64,39 @@ def test_several_controllers_may_open_a_new_journal_at_once(location):
 
     together([work] * 6)
     assert problems == []
+
+
+def test_a_reader_during_writes_reads_a_whole_journal_each_time(location):
+    """However it reads, in parts, backwards or all: what it gets is a beginning that is linked."""
+    over, heads = threading.Event(), [0]
+    with closing(open_journal(location)) as writer:
+
+        def append() -> None:
+            last = 0
+            while not over.is_set():
+                facts = [build_fact(str(last + offset)) for offset in range(3)]
+                last = writer.append(facts, after=last)[-1].seq
+
+        def read() -> None:
+            with closing(SqlJournal(location, readonly=True)) as journal:
+                for _ in range(12):
+                    heads.append(journal.head())
+                    batches = [*read_backwards(journal, heads[-1])]
+                    rows = [row for batch in reversed(batches) for row in batch]
+                    verify(rows)
+                    assert len(rows) == heads[-1]
+                    assert [*journal.scan()][: len(rows)] == list(map(parse, rows))
+
+        problems: list[Exception] = []
+
+        def watch() -> None:
+            try:
+                read()
+            except (AssertionError, JournalError) as error:
+                problems.append(error)
+            over.set()
+
+        together([append, watch])
+    assert problems == []
+    assert heads == sorted(heads)
+    assert heads[-1] > 0

@@ -55,6 +55,7 @@ def test_prometheus_reads_what_the_journal_says(net, tmp_path):
         names = {of["__name__"] for of, _ in stored(prometheus, '{__name__=~"surefoot_.*"}')}
         assert {name.removesuffix("_bucket") for name in names} >= {*METRICS} - {
             "surefoot_rollout_traffic_follows",
+            "surefoot_rollout_would_act",
             "surefoot_tick_duration_seconds",
             "surefoot_guardrail_proof_evidence_ratio",
         }

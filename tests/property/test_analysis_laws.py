@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analysis import log_arrays, sample_ratio
 from analysis.counting.beyond import count_beyond
 from analysis.counting.counts import Counts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.histograms import bucket_test
 from analysis.rates import excess_bound, ratio_test
 from analysis.rates.rate import RateMargin

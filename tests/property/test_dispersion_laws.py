@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from analysis.counting.counts import Counts
 from analysis.dispersion import estimate, tempering
-from analysis.dispersion.estimate import Dispersion, ExposureHistory
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates import robust_test
 from analysis.rates.rate import RateMargin

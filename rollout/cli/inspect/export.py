@@ -10,7 +10,6 @@ import click
 
 from rollout.cli.inspect.verify import read_checkpoints, read_leaves, read_rows
 from rollout.cli.options.journal import READ, journal_option
-from rollout.decide.record.write_id import name_chain
 from rollout.errors import InputError, JournalError
 from rollout.journal.entry_id import EntryId
 from rollout.journal.location import JournalLocation
@@ -52,6 +51,11 @@ before it. A proof of an entry holds its text and a hash or two for each doublin
 @click.option(
     "--grown-from", "old", type=_NUMBER, help="Prove that so many first entries are still the same."
 )
+@click.option(
+    "--name-chain",
+    is_flag=True,
+    help="Put the journal's first entry into a segment too, which proves the name of its chain.",
+)
 @click.option("--with-secrets", is_flag=True, help="Also where a URL in it holds a password.")
 def export(
     file: Path,
@@ -62,6 +66,7 @@ def export(
     last: int | None,
     entry: int | None,
     old: int | None,
+    name_chain: bool,
     with_secrets: bool,
 ) -> None:
     """Seal a range of a journal's entries into FILE, or prove one entry, or that it only grew."""
@@ -70,22 +75,26 @@ def export(
 
     if entry is not None and old is not None:
         raise InputError("--entry and --grown-from are two proofs: write each into its own file")
+    if name_chain and (entry is not None or old is not None):
+        raise InputError("--name-chain is for a segment: a proof has one entry or none")
     signed, rows = read_checkpoints(checkpoints), read_rows(journal)
     checkpoint = _choose(signed, rows, last)
-    segment = seal_segment(rows, 1 if entry or old else first, checkpoint)
+    begins = 1 if entry or old else first
+    segment = seal_segment(rows, begins, checkpoint, names_chain=name_chain)
     size = checkpoint.checkpoint.size
     if entry is not None:
         handed = [row for row in segment.rows if row.seq == entry]
     else:
-        handed = [] if old is not None else [*segment.rows]
+        handed = [] if old is not None else [*segment.rows, *(rows[:1] if name_chain else ())]
     _refuse_secrets(handed, with_secrets=with_secrets)
     if entry is None and old is None:
         write_lines(to_lines(segment), file)
-        click.echo(f"entries {first:,} to {size:,} are sealed in {file}")
+        own = f", and name chain {segment.chain}" if segment.chain else ""
+        click.echo(f"entries {first:,} to {size:,} are sealed in {file}{own}")
         return
     write_lines(_prove(segment.rows, checkpoint, entry, old).splitlines(), file, file.suffix)
-    own = f" of entry {EntryId(name_chain(rows[0].hash), entry)}" if entry else ""
-    click.echo(f"the proof{own} for the checkpoint of {size:,} entries is in {file}")
+    own_id = f" of entry {EntryId(segment.chain, entry)}" if entry else ""
+    click.echo(f"the proof{own_id} for the checkpoint of {size:,} entries is in {file}")
 
 
 def _choose(

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
+from collections import deque
+from itertools import takewhile
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, get_args
 
 import click
 
+from rollout.cli.inspect.log_entries import LogSource, read_batches, read_newest, select_entries
 from rollout.cli.options.journal import READ, journal_option
-from rollout.cli.options.param_types import MOMENT, Words
+from rollout.cli.options.param_types import MOMENT, Quantity, Words
 from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
 from rollout.explain.entry import clean, name_act, sentence, what
 from rollout.explain.log import (
     EntryFilter,
     as_document,
-    headline,
     holds_secret,
-    select_entries,
     to_utc,
 )
 from rollout.journal.entry_id import find_chain
 from rollout.journal.location import JournalLocation
-from rollout.journal.scan import new_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rollout.decide.record.facts import Fact
     from rollout.explain.moment import Moment
     from rollout.journal.hash_chain import Row
-    from rollout.ports import Entry, Journal
+    from rollout.ports import Entry
 
-_POLL = 0.5  # seconds between two reads with -f
+_ON_A_TERMINAL = 1000  # entries, where nothing else is asked for
+_MOST = 1_000_000
+_EVERY = 0  # entries: no limit
 _COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
 _COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
 _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
@@ -66,26 +69,6 @@ def _choose_colour(fact: Fact) -> str | None:
     return _COLOURS.get(name_act(fact) if isinstance(fact, Decided) else fact.kind)
 
 
-def batches(
-    journal: Journal, over: Event | None, *, has_observations: bool = False
-) -> Iterator[Sequence[Entry]]:
-    """Yield the entries of the journal, then new ones until `over` is set.
-
-    Without `over` it ends after the first batch. Reading verifies the hash chain; observations are
-    parsed only where they are wanted. Raises JournalError when it is broken.
-    """
-    seq = 0
-    while True:
-        if has_observations:
-            entries = [*journal.read(seq)]
-            seq = entries[-1].seq if entries else seq
-        else:
-            entries, seq = new_entries(journal, seq)
-        yield entries
-        if over is None or over.wait(_POLL):
-            return
-
-
 def _stop_on_interrupt() -> Event:
     """Return an event that Ctrl-C sets.
 
@@ -114,11 +97,20 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
     click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
 
 
+def _parse_lines(text: str) -> int:
+    if text == "all":
+        return _EVERY
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) <= _MOST:
+        raise ValueError(f"a number of entries from 1 to {_MOST:,}, or `all`")
+    return int(text)
+
+
 @click.command(
     short_help="Print the decision log.",
     epilog="""\b
 Examples:
   surefoot log
+  surefoot log -n 20
   surefoot log -f discharge-summarizer-v2
   surefoot log --action roll-back --action pause --since 7d
   surefoot log --reason harmful --reason blind:errors --until 2026-06-01
@@ -133,6 +125,13 @@ where it is broken, printing stops with exit code 1.""",
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Follow the log until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+@click.option(
+    "-n",
+    "--lines",
+    type=Quantity("N", _parse_lines),
+    help="Only the newest N entries that pass, or `all`. A terminal gets "
+    f"{_ON_A_TERMINAL:,} where nothing is selected, a pipe or a file all.",
+)
 @journal_option(READ)
 @click.option(
     "--all", "everything", is_flag=True, help="Also print what each look counted, or did not."
@@ -170,6 +169,7 @@ def log(
     as_json: bool,
     everything: bool,
     with_secrets: bool,
+    lines: int | None,
     actions: tuple[str, ...],
     reasons: tuple[str, ...],
     actors: tuple[str, ...],
@@ -182,6 +182,8 @@ def log(
     """
     if follow and export is not None:
         raise InputError("--export ends with the newest entry: leave out --follow")
+    if lines is not None and export is not None:
+        raise InputError("--export copies the whole journal: leave out --lines")
     if with_secrets and export is None:
         raise InputError("--with-secrets is for --export: what is printed hides every password")
     from rollout.journal.location import default_path
@@ -206,16 +208,41 @@ def log(
         _export(opened.rows(), export, is_whole=is_whole, with_secrets=with_secrets)
         return
     over = _stop_on_interrupt() if follow else None
-    chunks = batches(opened, over, has_observations=everything)
-    chain = None
+    if lines is None:
+        is_selected = name is not None or wanted != EntryFilter()
+        lines = _EVERY if is_selected or as_json or not sys.stdout.isatty() else _ON_A_TERMINAL
     try:
-        for entry in select_entries(chunks, name):
-            if wanted.passes(headline(entry)):
-                if as_json:
-                    # Asked for here, because a journal that is followed may begin empty.
-                    chain = chain or find_chain(opened)
-                    _print_json(entry, chain)
-                else:
-                    _print_line(entry)
+        _print_all(_choose_entries(opened, over, name, lines, wanted), opened, as_json=as_json)
     finally:
         opened.close()
+
+
+def _choose_entries(
+    journal: LogSource, over: Event | None, name: str | None, lines: int, wanted: EntryFilter
+) -> Iterator[Entry]:
+    """Yield what is to be printed; what was not read, and so not verified, is told on stderr."""
+    after = 0
+    if lines and name is None:
+        newest, span = read_newest(journal, lines, wanted)
+        if span.first > 1:
+            click.echo(f"surefoot: {span} (-n all prints older ones)", err=True)
+        yield from newest
+        after = span.last
+        if over is None:
+            return
+    batches = read_batches(journal, over, after=after, has_observations=wanted.has_observations)
+    selected = select_entries(batches, name, wanted)
+    if lines and name is not None:
+        yield from filter(None, deque(takewhile(bool, selected), lines))
+    yield from filter(None, selected)
+
+
+def _print_all(entries: Iterable[Entry], journal: LogSource, *, as_json: bool) -> None:
+    chain = None
+    for entry in entries:
+        if as_json:
+            # Asked for here, because a journal that is followed may begin empty.
+            chain = chain or find_chain(journal)
+            _print_json(entry, chain)
+        else:
+            _print_line(entry)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollout.decide.record.facts import Started, of_rollout
-from rollout.decide.record.write_id import name_chain
 from rollout.errors import InputError, JournalError
 from rollout.journal.location import JournalLocation, is_url
 from rollout.plan.reading.files import read
@@ -40,8 +39,8 @@ def verify_segment(
     """
     first, last = segment.first, segment.rows[-1].seq
     words = f"entries {first:,} to {last:,} are whole"
-    # Of a later segment nothing proves it: the name is a hash of the first entry, which it lacks.
-    chain = f"; they are of chain {name_chain(segment.rows[0].hash)}" if first == 1 else ""
+    # Of a later segment only the first entry proves it, which it has where that was asked for.
+    chain = f"; they are of chain {segment.chain}" if segment.chain else ""
     if key is None:
         return f"{words}, as its own checkpoint says; who signed that, --verifier tells{chain}"
     roots = segment.roots()

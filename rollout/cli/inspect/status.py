@@ -91,18 +91,22 @@ def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> N
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
     The decision is computed again from the recorded counts. Exit code 9 if it comes out otherwise,
-    which is no failure of the record where another version wrote it; 1 if the chain is broken.
+    which is no failure of the record where another version wrote it; 1 if the chain of the
+    rollout's entries is broken. `surefoot verify` checks all others as well.
     """
     from rollout.errors import DECIDED_OTHERWISE, DONE
     from rollout.explain.decision import explain, text
+    from rollout.journal.backwards import read_story
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
-    from rollout.journal.scan import read_story
 
     opened = open_for_reading(journal or default_path())
     chain = find_chain(opened)
     number.check_chain(chain)
-    explanation = explain(read_story(opened, number.number), number.number)
+    story, verified = read_story(opened, number.number)
+    explanation = explain(story, number.number)
     explanation["entry"] = str(EntryId(chain, number.number))
-    click.echo(json.dumps(explanation, indent=2) if as_json else text(explanation))
+    explanation["verified"] = verified.as_json()
+    words = f"{text(explanation)}\nverified   {verified}"
+    click.echo(json.dumps(explanation, indent=2) if as_json else words)
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)

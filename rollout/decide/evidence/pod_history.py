@@ -13,7 +13,8 @@ from typing import Protocol
 from analysis.counting.beyond import past_beyond
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
-from analysis.dispersion.estimate import ONE_POD, Dispersion
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ONE_POD
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.exposure import has_affinity
 from rollout.decide.record.facts import FoundPods, Learned

@@ -16,7 +16,7 @@ from pydantic import (
 
 from analysis.counting.cursor import Series
 from analysis.counting.origin import Origin
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from rollout.decide.record.base import RecordedSplit, RolloutFact
 from rollout.decide.record.route_facts import (
     Confirmed,

@@ -8,7 +8,7 @@ from functools import cached_property
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
 from analysis.counting.cursor import Arm, Cursor
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.rates.late_starts import log_harm
 from analysis.verdict.sequential_test import Logs, SequentialTest
 from analysis.verdict.superiority_test import SuperiorityTest

@@ -13,7 +13,7 @@ from rollout.decide.text.unweighed import await_unweighed, conclude, measure, sh
 from rollout.plan.fields.units import percent
 
 if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
-    from analysis.dispersion.estimate import Dispersion
+    from analysis.dispersion.dispersion import Dispersion
     from analysis.verdict.readout import Readout
     from analysis.verdict.verdict import Judgement
     from rollout.plan.fields.metric import DeclaredMetric

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis import family
 from analysis.counting.beyond import count_beyond
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.histograms import histogram
 from analysis.log_arrays import log_mean
 from analysis.rates import excess_bound

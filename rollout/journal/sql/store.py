@@ -100,12 +100,19 @@ class SqlJournal:
         """The sealed rows after entry `after`, verified; the first `most`. Raises JournalError."""
         return [row for row, _ in self._load_rows(after, most)]
 
-    def read(self, after: int = 0) -> list[Entry]:
-        """See rollout.ports.Journal; what is returned is verified.
+    def head(self) -> int:
+        """The number of the newest entry, 0 where there is none. Raises JournalError."""
+        if self._is_empty():
+            return 0
+        with self.database.words(), self.database.reading() as connection:
+            return tables.last(connection).seq
+
+    def read(self, after: int = 0, most: int | None = None) -> list[Entry]:
+        """See rollout.ports.Journal; what is returned is verified; the first `most`.
 
         Raises JournalBusyError when this process has lost the controller's lock.
         """
-        return list(map(tables.entry_of, self._load_rows(after)))
+        return list(map(tables.entry_of, self._load_rows(after, most)))
 
     def read_unverified(self) -> list[Entry]:
         """Return all entries, whatever their chain says. Raises JournalError."""
@@ -115,9 +122,7 @@ class SqlJournal:
     def scan(self) -> Iterator[Entry | SkippedObservation]:
         """See rollout.ports.Journal."""
         last = START
-        # One row more than a batch: the first is the last of the batch before, which links them. It
-        # is not returned again.
-        while stored := self._load_rows(last.seq, AT_ONCE + 1):
+        while stored := self._load_rows(last.seq, AT_ONCE):
             verify([stored[0][0]], last)
             yield from map(tables.skimmed_of, stored)
             last = stored[-1][0]
@@ -162,16 +167,14 @@ class SqlJournal:
         self.database.close()
 
     def _load_rows(self, after: int, most: int | None = None) -> list[Stored]:
-        """The verified rows after entry `after`, of at most `most` that are selected.
+        """The verified rows after entry `after`, the first `most`.
 
         The row of `after` itself is selected too: it shows that the journal was not cut, and the
         first new row must link to it.
         """
-        if self._empty:
-            self._empty, _ = self._inspect()
-        values = {"after": after} | ({"most": most} if most else {})
+        values = {"after": after} | ({"most": most + bool(after)} if most else {})
         statement = tables.PART if most else tables.FROM
-        selected = [] if self._empty else self._select(statement, values)
+        selected = [] if self._is_empty() else self._select(statement, values)
         self._known.check_kept(after, selected[0][0] if selected else None)
         verify(
             [row for row, _ in selected], START if not after else _stand_in_before(selected[0][0])
@@ -183,6 +186,12 @@ class SqlJournal:
     def _select(self, statement: sql.Select[Any], values: dict[str, Any]) -> list[Stored]:
         with self.database.words(), self.database.reading() as connection:
             return list(map(tables.stored, connection.execute(statement, values)))
+
+    def _is_empty(self) -> bool:
+        """Whether there are no tables; another process may make them at any time."""
+        if self._empty:
+            self._empty, _ = self._inspect()
+        return self._empty
 
     def _inspect(self) -> tuple[bool, bool]:
         """Whether the journal is empty, and whether it carries its revision number.

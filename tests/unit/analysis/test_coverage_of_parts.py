@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis import fleet
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.log_arrays import log_mean
 from analysis.rates import ratio_test, risk_difference, share_bets
 from analysis.rates.risk_difference import Contrast, Units

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import betabinom
 
 from analysis.counting.counts import Counts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.rates import ratio_test, robust_test
 from analysis.rates.rate import RateMargin
 from benchmarks.quality import engines, rivals

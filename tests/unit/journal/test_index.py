@@ -6,10 +6,8 @@ from rollout.decide.record.facts import Action, Decided, Fact, Started
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.errors import InputError
-from rollout.journal import scan
 from rollout.journal.index import by_rollout, end_of, matching, names
 from rollout.journal.memory import MemoryJournal
-from rollout.journal.scan import read_story
 from rollout.ports import Entry
 
 
@@ -78,33 +76,3 @@ def test_only_a_confirmed_last_decision_ends_a_rollout(facts, end):
 
 def test_an_observation_that_was_ended_has_ended():
     assert end_of(entries(decided("end"))) == "end"
-
-
-class _CountingJournal(MemoryJournal):
-    """Counts what is read in parts, as a long journal is."""
-
-    def __init__(self):
-        super().__init__()
-        self.batches = []
-
-    def rows(self, after=0, most=None):
-        self.batches.append((after, most))
-        return super().rows(after, most)
-
-
-def test_the_story_of_an_entry_is_its_rollout_s_up_to_it(monkeypatch):
-    monkeypatch.setattr(scan, "AT_ONCE", 2)
-    journal = _CountingJournal()
-    facts: list[Fact] = [started("a-1"), started("b-1"), decided("hold"), decided("hold", "b-1")]
-    journal.append([*facts, decided("advance"), decided("promote")], after=0)
-    assert [entry.seq for entry in read_story(journal, 5)] == [1, 3, 5]
-    assert {most for _, most in journal.batches} == {2}
-    assert [entry.seq for entry in read_story(journal, 4)] == [2, 4]
-
-
-def test_where_there_is_no_such_entry_the_newest_decisions_are_returned():
-    journal = MemoryJournal()
-    holds: list[Fact] = [decided("hold") for _ in range(7)]
-    journal.append([started("a-1"), *holds], after=0)
-    assert [entry.seq for entry in read_story(journal, 99)] == [4, 5, 6, 7, 8]
-    assert read_story(MemoryJournal(), 1) == []

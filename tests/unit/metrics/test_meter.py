@@ -15,16 +15,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.reasons import Reason
+from rollout.decide.record.split import Split
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import TERMINAL
 from rollout.errors import InputError, JournalError
+from rollout.explain.status import find_wish
 from rollout.metrics import families
 from rollout.metrics.door import serving
 from rollout.metrics.families import EDGES, FROM_ZERO, KEPT
 from rollout.metrics.meter import Meter
 from rollout.metrics.names import METRICS, code_of
 from rollout.metrics.page import line, page
-from rollout.ports import HookReply
+from rollout.ports import HookReply, RouteStatus
 from tests.support.worlds import BAD, Lab, plan
 
 OPENER = build_opener(ProxyHandler({}))
@@ -111,6 +113,28 @@ def test_harm_reaches_one_and_is_counted_with_its_code():
     assert exported_counts == decision_counts
     assert not lab.values("surefoot_guardrail_harm_evidence_ratio"), "an ended one has no evidence"
     assert lab.value("surefoot_rollout_phase", phase="rolled back") == 1
+
+
+def test_what_an_observer_may_not_do_is_told():
+    lab = Metered(plan=plan(authority="observe", deadline="1h"), canary=BAD)
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(25), "flagger")
+    lab.run_until(lambda state: state.last is not None)
+    assert lab.value("surefoot_rollout_would_act", action="hold") == 1
+    lab.run_until(lambda state: find_wish(state) == "roll back")
+    assert lab.value("surefoot_rollout_would_act", action="roll back") == 1
+    assert sum(lab.values("surefoot_rollout_would_act")) == 1
+    assert lab.values("surefoot_decisions_total", action="roll back", reason="harmful") == [0]
+    abort = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command="abort", actor="ann")
+    lab.controller.note(abort)
+    lab.run_until(lambda state: state.is_terminal)
+    lab.controller.tick()
+    assert not lab.values("surefoot_rollout_would_act"), "it wants nothing any more"
+
+
+def test_full_authority_has_no_wish():
+    lab = Metered(canary=BAD)
+    lab.run_until(lambda state: state.phase == "rolled back")
+    assert not lab.values("surefoot_rollout_would_act")
 
 
 def test_a_failing_hook_is_counted_by_call_and_told_when_it_is_given_up():
@@ -298,10 +322,10 @@ def test_every_metric_is_served_and_no_other():
     with serving(lab.meter, "127.0.0.1", PORT) as port:
         text = ask(port, "/metrics")
     families = {family.name: family for family in text_string_to_metric_families(text)}
-    at_the_end = {"surefoot_rollout_traffic_follows"}
-    assert {name.removesuffix("_total") for name in METRICS} - at_the_end == set(families)
+    elsewhere = {"surefoot_rollout_traffic_follows", "surefoot_rollout_would_act"}
+    assert {name.removesuffix("_total") for name in METRICS} - elsewhere == set(families)
     for name, metric in METRICS.items():
-        if name in at_the_end:
+        if name in elsewhere:
             continue
         family = families[name.removesuffix("_total")]
         assert (family.type, family.documentation) == (metric.kind, metric.help)

@@ -143,3 +143,13 @@ def test_whatever_the_document_allows_is_answered_as_it_says(client, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     assert "Tested: 5" in done.stdout
+
+
+def test_an_entry_has_an_id_that_no_other_journal_has(client):
+    first = get(client, "/entries/1")[1]
+    chain = first["hash"][:12]
+    assert first["entry"] == f"{chain}.1"
+    assert get(client, f"/entries/{chain}.40")[1] == get(client, "/entries/40")[1]
+    for path in (f"/entries/{'0' * 12}.40", "/entries/40.1", f"/entries/{chain}.99999"):
+        assert get(client, path)[0] == 404
+    assert {entry["entry"] for entry in get(client, "/entries")[1]["entries"]} >= {f"{chain}.76"}

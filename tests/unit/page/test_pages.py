@@ -105,6 +105,25 @@ def test_a_decision_is_explained_and_decided_again(pages):
         pages.decision(76)
 
 
+def test_every_effect_is_told_from_the_decision_to_the_counted_share(pages):
+    html = pages.decision(18)
+    assert "the mesh shows 25 % (decision 18)" in html
+    assert "the canary got 25.68 % of 1,106 requests that were counted after that" in html
+    assert "requests that were counted" not in pages.decision(75), "nothing was counted later"
+    bad = pages.rollout("discharge-summarizer-v3-e6a331de")
+    assert "the canary got 12.75 % of 1,906 requests, expected 12.47 %" in bad
+
+
+def test_an_entry_s_id_is_beside_its_hash_and_leads_to_it_in_this_journal_alone(pages):
+    chain = pages.rows(0)["rows"][0]["hash"][:12]
+    assert f"<code>{chain}.75</code>" in pages.decision(75, chain)
+    for html in (pages.log({}), pages.rollout("discharge-summarizer-v3-e6a331de")):
+        assert f"id <code>{chain}.75</code> · hash" in html
+    assert f"chain <code>{chain}</code>" in pages.verify()
+    with pytest.raises(InputError, match="of another chain"):
+        pages.decision(75, "0" * 12)
+
+
 def test_what_led_to_a_decision_is_none_of_its_calibration_s():
     """It is recorded under the rollout's id, and belongs to no state of it."""
     lab = Lab()

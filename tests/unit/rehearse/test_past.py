@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.dispersion.estimate import ONE_POD, Dispersion
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ONE_POD
 from rollout.decide.record.facts import FoundPods, Learned
 from rollout.rehearse.assumptions import KnownFigures, base
 from rollout.rehearse.past import MOST_LOOKS, put_in_bursts, space_looks

@@ -8,7 +8,8 @@ import pytest
 
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import LEAST_TICKS, Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import LEAST_TICKS, ExposureHistory, estimate
 from analysis.dispersion.histogram import estimate_shape
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.dispersion.totals import estimate_totals
 from analysis.rates import share_bets
 from analysis.rates.rate import RateMargin

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.counting.counts import Counts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.totals import estimate_totals
 from analysis.rates import late_starts
 from analysis.rates.rate import RateMargin

@@ -5,7 +5,8 @@ import pytest
 
 from analysis.counting.counts import Counts
 from analysis.dispersion import tempering
-from analysis.dispersion.estimate import Dispersion, ExposureHistory, estimate
+from analysis.dispersion.dispersion import Dispersion
+from analysis.dispersion.estimate import ExposureHistory, estimate
 from analysis.rates import robust_test
 from analysis.rates.rate import RateMargin
 from benchmarks.worlds import paths

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.counting.counts import Counts
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.totals import estimate_totals
 from analysis.rates.rate import RateMargin
 from analysis.verdict.limit_test import PERFECT, LimitTest

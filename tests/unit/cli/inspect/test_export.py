@@ -1,20 +1,26 @@
 """Segments and proofs verify without the journal, and no damage to one passes."""
 
+import json
 import random
 import re
+import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.journal.jsonl import LinesJournal
+from rollout.journal.jsonl import LinesJournal, to_lines
+from rollout.journal.sql.store import SqlJournal, open_journal
 from tests.support.manifests import ROOT
 from tests.unit.page.conftest import RECORDED
 
 SIZES = (20, 50, 70)
+CHAIN = LinesJournal(RECORDED).rows(0, 1)[0].hash[:12]
 
 
 def call(*arguments: object):
@@ -94,9 +100,44 @@ def test_the_first_bad_entry_of_a_segment_is_named(signed, segments):
     assert (checked.exit_code, "entry 27 was altered" in checked.stderr) == (1, True)
 
 
-def test_every_damage_to_a_segment_is_found(signed, segments):
+@pytest.fixture(scope="module")
+def named(signed):
+    """A segment that begins later and names its chain."""
+    sealed = export(signed, "named.jsonl", "--from", 21, "--to", 50, "--name-chain")
+    assert (sealed.exit_code, sealed.stdout.rpartition(" ")[2].strip()) == (0, CHAIN)
+    return signed / "named.jsonl"
+
+
+def test_a_later_segment_proves_its_chain_s_name_where_that_was_asked_for(signed, segments, named):
+    for file, is_named in ((segments[0], True), (segments[1], False), (named, True)):
+        checked = verify(signed, file)
+        assert (checked.exit_code, f"chain {CHAIN}" in checked.stdout) == (0, is_named)
+    assert named.read_text().splitlines()[1:] == segments[1].read_text().splitlines()[1:]
+
+
+def test_the_first_entry_of_another_journal_names_no_chain(signed, named):
+    """It is put in with its own hash and path: only the tree that was signed tells."""
+    head, _, rest = named.read_text().partition("\n")
+    members = json.loads(head)
+    members["segment"]["beginning"]["text"] = members["segment"]["beginning"]["text"] + " "
+    altered = signed / "renamed.jsonl"
+    altered.write_text(f"{json.dumps(members)}\n{rest}")
+    checked = verify(signed, altered)
+    assert (checked.exit_code, "is another one" in checked.stderr) == (1, True)
+    members["segment"]["beginning"]["text"] = "\ud800"
+    altered.write_text(f"{json.dumps(members)}\n{rest}")
+    assert verify(signed, altered).exit_code == 1
+
+
+def test_a_proof_of_one_entry_holds_no_other(signed):
+    refused = export(signed, "no.tlog-proof", "--entry", 3, "--name-chain")
+    assert (refused.exit_code, "is for a segment" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("names_chain", [False, True])
+def test_every_damage_to_a_segment_is_found(signed, segments, named, names_chain):
     dice, damaged = random.Random(1), signed / "damaged.jsonl"
-    lines = segments[1].read_text().splitlines(keepends=True)
+    lines = (named if names_chain else segments[1]).read_text().splitlines(keepends=True)
     for _ in range(60):
         at, kind = dice.randrange(len(lines)), dice.randrange(4)
         others = [*lines]
@@ -189,3 +230,48 @@ def test_a_proof_without_a_key_proves_nothing(signed):
 def test_a_file_is_never_overwritten(signed, segments):
     refused = export(signed, segments[0].name)
     assert (refused.exit_code, "exists already" in refused.stderr) == (2, True)
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A journal to which somebody appends all the time."""
+    path, over = tmp_path / "journal.db", Event()
+    facts = [entry.fact for entry in LinesJournal(RECORDED).read()]
+    with closing(open_journal(path)) as journal:
+        last = journal.append(facts[:1], after=0)[-1].seq
+
+        def append():
+            number = last
+            while not over.is_set():
+                number = journal.append(facts[1:3], after=number)[-1].seq
+
+        writer = Thread(target=append)
+        writer.start()
+        yield path
+        over.set()
+        writer.join()
+
+
+def test_a_journal_that_grows_is_signed_and_sealed_up_to_what_was_signed(signed, growing, tmp_path):
+    shutil.copy(signed / "key", tmp_path)
+    shutil.copy(signed / "verifier", tmp_path)
+    own = ("--journal", growing)
+    sizes, checkpoints = [0], tmp_path / "signed"
+    for turn in range(4):
+        done("checkpoint", "--key", tmp_path / "key", *own, "--to", checkpoints)
+        sealed = done(
+            *("export", *own, "--checkpoints", checkpoints, "--from", sizes[-1] + 1),
+            tmp_path / f"{turn}.jsonl",
+        )
+        sizes.append(int(sealed.split()[3].replace(",", "")))
+        assert verify(tmp_path, tmp_path / f"{turn}.jsonl", "--no-replay").exit_code == 0
+        whole = ("--checkpoints", checkpoints, "--verifier", tmp_path / "verifier", "--no-replay")
+        assert "hold" in done("verify", *own, *whole)
+    assert sizes == sorted(set(sizes)), "each segment has what was appended meanwhile"
+    lines = [
+        line
+        for turn in range(4)
+        for line in (tmp_path / f"{turn}.jsonl").read_text().splitlines()[1:]
+    ]
+    with closing(SqlJournal(growing, readonly=True)) as journal:
+        assert lines == list(to_lines(journal.rows(0, sizes[-1])))

@@ -10,11 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.cli.inspect import log_entries
 from rollout.decide.record.facts import Decided, Fact, HumanSaid, Observed, Started
 from rollout.decide.record.route_facts import Confirmed, Drifted, RouteFailed
 from rollout.decide.record.split import Split
 from rollout.errors import BAD_INPUT
+from rollout.journal import backwards
 from rollout.journal.jsonl import to_lines
+from rollout.journal.sql import store
 from rollout.journal.sql.store import open_journal
 
 R = {"rollout": "notes-v2-1", "at": 1_700_000_000.25}
@@ -179,6 +182,79 @@ def test_a_broken_chain_is_told_and_nothing_printed(path, tmp_path):
     result = call("--journal", recording)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "entry 6 was altered" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seqs"),
+    [
+        (["-n", "2"], [7, 8]),
+        (["-n", "all"], [1, 3, 4, 5, 6, 7, 8]),
+        (["-n", "3", "--action", "advance"], [3]),
+        (["-n", "2", "notes-v2"], [6, 7]),
+        (["-n", "7", "--all"], [2, 3, 4, 5, 6, 7, 8]),
+        (["-n", "100"], [1, 3, 4, 5, 6, 7, 8]),
+    ],
+)
+def test_the_newest_entries_come_in_order(path, monkeypatch, arguments, seqs):
+    monkeypatch.setattr(backwards, "AT_ONCE", 2)
+    result = call("--json", *arguments, "--journal", path)
+    assert [json.loads(line)["seq"] for line in result.stdout.splitlines()] == seqs
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "9" * 20])
+def test_a_number_of_lines_that_is_none_is_bad_input(path, text):
+    assert call("-n", text, "--journal", path).exit_code == BAD_INPUT
+
+
+def test_what_was_not_read_is_not_said_to_be_verified(path, monkeypatch):
+    """An edit of an old entry: who reads the newest is told what he knows, the others find it."""
+    monkeypatch.setattr(backwards, "AT_ONCE", 2)
+    with closing(open_journal(path)) as journal, journal.database.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER entries_no_UPDATE")
+        connection.exec_driver_sql("UPDATE entries SET text = text || ' ' WHERE seq = 3")
+    newest = call("-n", "1", "--journal", path)
+    assert newest.exit_code == 0
+    assert "entries 7 to 8 of 8 are whole and linked; surefoot verify checks all" in newest.stderr
+    for lines in ("all", "6"):
+        reaching = call("-n", lines, "--journal", path)
+        assert (reaching.exit_code, "entry 3 was altered" in reaching.stderr) == (1, True)
+    assert CliRunner().invoke(surefoot, ["verify", "--journal", str(path)]).exit_code == 1
+
+
+def test_a_long_log_is_printed_while_it_is_read(path, monkeypatch):
+    """What was verified is printed before an altered entry further on is come to."""
+    monkeypatch.setattr(store, "AT_ONCE", 2)
+    monkeypatch.setattr(log_entries, "AT_ONCE", 2)
+    with closing(open_journal(path)) as journal, journal.database.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER entries_no_UPDATE")
+        connection.exec_driver_sql("UPDATE entries SET text = text || ' ' WHERE seq = 6")
+    result = call("--journal", path)
+    assert (result.exit_code, result.stdout.splitlines()) == (1, LOG.splitlines()[:3])
+    assert "entry 6 was altered" in result.stderr
+
+
+def test_a_terminal_gets_the_newest_and_is_told_so_and_a_pipe_gets_all(path, monkeypatch):
+    monkeypatch.setattr(backwards, "AT_ONCE", 2)
+    monkeypatch.setattr("rollout.cli.inspect.log._ON_A_TERMINAL", 2)
+    assert len(call("--journal", path).stdout.splitlines()) == 7
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _stream: True)
+    short = call("--journal", path)
+    assert len(short.stdout.splitlines()) == 2
+    assert "-n all prints older ones" in short.stderr
+    for selection in (["notes-v2"], ["--since", "2000-01-01"], ["-n", "all"], ["--json"]):
+        assert len(call(*selection, "--journal", path).stdout.splitlines()) > 2
+
+
+@pytest.mark.parametrize(("words", "seqs"), [(["-n", "1"], [8]), (["-n", "2", "notes-v2"], [6, 7])])
+def test_following_begins_with_the_newest(path, words, seqs):
+    command = [sys.executable, "-c", "from rollout.cli import main; main()", "log", "-f", "--json"]
+    with subprocess.Popen(
+        [*command, *words, "--journal", str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        read = [json.loads(process.stdout.readline())["seq"] for _ in seqs]
+        process.send_signal(signal.SIGINT)
+        assert (read, process.wait(60)) == (seqs, 0)
 
 
 def test_bad_input_is_told(path, tmp_path):

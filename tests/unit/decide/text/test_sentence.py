@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.dispersion.estimate import Dispersion
+from analysis.dispersion.dispersion import Dispersion
 from analysis.verdict.readout import Readout
 from rollout.build import read_build
 from rollout.decide.fold import fold
