@@ -27,6 +27,7 @@ from analysis.counting.change import (
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Sample
 from analysis.counting.origin import Origin
+from analysis.counting.owed import Owed, owe
 from analysis.counting.siblings import ALONE, Point, Siblings, Units, falls, find_back
 
 REMEMBERED = 20
@@ -36,6 +37,7 @@ AGAIN = 4
 """Gaps within which a second restart that no evidence shows is doubted."""
 
 SEVERAL = "several processes seem to answer at one address"
+CHANGING = "members of this sum seem to come and go"
 _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
 
 
@@ -45,7 +47,8 @@ class Walk:
 
     `pace` is in units per second, `remembered` the unix time until which an earlier doubt is, and
     `is_held` tells that the last sample is lower by a unit or so than where the walk stands. `left`
-    is what it stood at before a fall that counted and that nothing explains.
+    is what it stood at before a fall that counted and that nothing explains. A sum counts none of
+    its falls, `owed` is what it fell by, and `own_pace` is the highest of this one series.
     """
 
     origin: Origin
@@ -54,6 +57,9 @@ class Walk:
     is_held: bool = False
     siblings: Siblings = ALONE
     left: Left | None = None
+    is_sum: bool = False
+    owed: Owed | None = None
+    own_pace: float = 0.0
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -122,11 +128,12 @@ class Walk:
         if (left := self._find_back(at, units)) is not None:
             self._go_back(left, at, units)
             return index + 1
+        self._take_back(at, units)
         if not all(map(ge, units, self._mark)):
             self._end_run()  # what comes after a fall is judged by the pace before it
         change = self._classify(at, units)
         if change == "reset" and not self._is_known_reset(at, units):
-            return self._confirm(points, index)
+            return self._owe(at, units, index) if self.is_sum else self._confirm(points, index)
         if change in {"fall", "leap"}:
             return self._resolve(points, index, is_fall=change == "fall")
         self.is_held = change == "jitter"
@@ -141,6 +148,29 @@ class Walk:
     def _begin_again(self, at: float, units: Units) -> None:
         """Count a restarted counter in full."""
         self._total = tuple(map(add, self._total, units))
+        self._at, self._mark, self.is_held = at, units, False
+
+    def _take_back(self, at: float, units: Units) -> None:
+        """Take off what a lost member of a sum may have brought back."""
+        if self.owed is None:
+            return
+        back = self.owed.find_back(self._mark, units, at - self._at)
+        if any(back):
+            self.words.append(f"{self.origin.name} rose by {sum(back):,} that may have been lost")
+            self.owed, self._mark = self.owed.pay(back), tuple(map(add, self._mark, back))
+
+    def _owe(self, at: float, units: Units, index: int) -> int:
+        """Count nothing of a fall of a sum; remember what it fell by."""
+        text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
+        self.words.append(f"{text}: a sum falls where one of its members is lost")
+        self.remembered = max(self.remembered or 0.0, at + AGAIN * (at - self._at))
+        self._move_to(at, units)
+        return index + 1
+
+    def _move_to(self, at: float, units: Units) -> None:
+        """Go on from another level, of which nothing is counted."""
+        if self.is_sum:
+            self.owed = owe(self.owed, self._mark, units, at - self._at)
         self._at, self._mark, self.is_held = at, units, False
 
     def _confirm(self, points: Sequence[Point], index: int) -> int:
@@ -226,6 +256,10 @@ class Walk:
         if self._is_known_reset(at, units):
             return "reset"
         change = classify(self._mark, units, seconds, self.pace, is_up=is_known)
+        if change == "rise" and self.owed is not None:
+            # Where several members were lost at once, one of them may come back by itself.
+            gained, own = sum(units) - sum(self._mark), self.own_pace or self.pace
+            change = "rise" if may_follow_restart(gained, seconds, own) else "leap"
         if self.remembered is not None and at <= self.remembered:
             return self._classify_again(change, units, seconds)
         if change == "leap" and self.origin.by == "start":
@@ -259,6 +293,7 @@ class Walk:
         units, seconds = self._run
         if seconds and not self._has_doubted:
             self.pace = max(self.pace, units / seconds)
+            self.own_pace = max(self.own_pace, units / seconds) if self.is_sum else 0.0
         self._run = 0, 0.0
 
     def _resolve(self, points: Sequence[Point], index: int, *, is_fall: bool) -> int:
@@ -279,7 +314,7 @@ class Walk:
         if not has_settled:
             raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
         self.words.append(f"{text}, which is not counted")
-        self._at, self._mark, self.is_held = at, units, False
+        self._move_to(at, units)
         return index + 1
 
     def _is_doubted_again(self, at: float) -> bool:
@@ -294,8 +329,9 @@ class Walk:
         (at, units), (end, _) = points[index], points[-1]
         jump = f"{self.origin.name} keeps jumping, from {sum(self._mark):,} to {sum(units):,}"
         if self.remembered is None or end < self.remembered:
-            raise EvidenceError(f"{jump}: {SEVERAL}")
+            raise EvidenceError(f"{jump}: {CHANGING if self.is_sum else SEVERAL}")
         self.words.append(f"{jump}; it is counted from there")
+        self._move_to(at, units)
         self.stand((at, units))
         return index + 1
 
