@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 
-from analysis.counting.change import Left, limit_pace
+from analysis.counting.change import Left, Owed, limit_pace
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
@@ -29,7 +29,6 @@ from analysis.counting.cursor import (
 )
 from analysis.counting.layout import on_common_edges
 from analysis.counting.origin import Origin, Origins, series_id
-from analysis.counting.owed import Owed
 from analysis.counting.plain import NOTHING, Plain
 from analysis.counting.siblings import Company, Point, SeriesPoints
 from analysis.counting.table import SampleTable
@@ -103,6 +102,7 @@ def count_believed(
             is_sum=line.series.is_sum,
             owed=cursor.owed.get(line.key),
             own_pace=cursor.paces.get(line.key, 0.0),
+            began=cursor.began,
         )
         _begin(walk, line, cursor, lines, plain)
         try:

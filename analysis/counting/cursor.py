@@ -20,10 +20,9 @@ from operator import add, lt, sub
 from typing import Literal
 
 from analysis.counting import native_histogram
-from analysis.counting.change import Left
+from analysis.counting.change import Left, Owed
 from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
 from analysis.counting.native_histogram import Grid
-from analysis.counting.owed import Owed
 from analysis.fast_replace import replace
 
 Arm = Literal["canary", "stable"]

@@ -17,17 +17,20 @@ from operator import add, ge, sub
 
 from analysis.counting.change import (
     AT_ONCE,
+    FEW,
     SETTLED,
     Change,
     Left,
+    Owed,
     classify,
+    find_slowest,
     is_leap,
     may_follow_restart,
+    owe,
 )
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Sample
 from analysis.counting.origin import Origin
-from analysis.counting.owed import Owed, owe
 from analysis.counting.siblings import ALONE, Point, Siblings, Units, falls, find_back
 
 REMEMBERED = 20
@@ -49,6 +52,7 @@ class Walk:
     `is_held` tells that the last sample is lower by a unit or so than where the walk stands. `left`
     is what it stood at before a fall that counted and that nothing explains. A sum counts none of
     its falls, `owed` is what it fell by, and `own_pace` is the highest of this one series.
+    At `began` the counting began, unix seconds.
     """
 
     origin: Origin
@@ -60,6 +64,7 @@ class Walk:
     is_sum: bool = False
     owed: Owed | None = None
     own_pace: float = 0.0
+    began: float | None = None
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -150,6 +155,18 @@ class Walk:
         self._total = tuple(map(add, self._total, units))
         self._at, self._mark, self.is_held = at, units, False
 
+    def _has_to_last(self, at: float, units: Units) -> bool:
+        """Whether a fall is a restart only if it lasts: starts are known, or a pace from few gaps.
+
+        Several workers that answered in rising order before the baseline teach a pace of none.
+        """
+        if self._has_start:
+            return True
+        return self._is_early(at) and sum(units) > FEW
+
+    def _is_early(self, at: float) -> bool:
+        return self.began is not None and self._at - self.began < AGAIN * (at - self._at)
+
     def _take_back(self, at: float, units: Units) -> None:
         """Take off what a lost member of a sum may have brought back."""
         if self.owed is None:
@@ -176,15 +193,15 @@ class Walk:
     def _confirm(self, points: Sequence[Point], index: int) -> int:
         """Count a fall that may be a restart, though no start time explains it.
 
-        Where start times are known and show none, it has to go on as after a restart, or its
-        siblings do. Raises EvidenceError as long as nobody can tell.
+        Where start times are known and show none, and soon after the baseline, it has to go on as
+        after a restart, or its siblings do. Raises EvidenceError as long as nobody can tell.
         """
         at, units = points[index]
         seconds = at - self._at
         if self.siblings.doubt(self._at, at):
             return self._resolve(points, index, is_fall=True)
         self.remembered = max(self.remembered or 0.0, at + AGAIN * seconds)
-        if self._has_start and not self.siblings.go_on(self._at, at):
+        if self._has_to_last(at, units) and not self.siblings.go_on(self._at, at):
             text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
             for later in range(index + 1, len(points)):
                 if falls(points[later - 1], points[later], self.pace):
@@ -194,6 +211,8 @@ class Walk:
                     self.words.append(f"{text}, and back")
                     return later
                 if points[later][0] - at >= SETTLED * seconds:
+                    if not self._has_start and not _is_even(points[index : later + 1]):
+                        return self._doubt_again(points, later)
                     break
             else:
                 raise EvidenceError(f"{text}: the scrapes after it tell whether it began again")
@@ -313,6 +332,8 @@ class Walk:
             return back
         if not has_settled:
             raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
+        if is_fall and self._is_early(at) and not _is_even(points[index:]):
+            return self._begin_anew(points, index)
         self.words.append(f"{text}, which is not counted")
         self._move_to(at, units)
         return index + 1
@@ -334,6 +355,15 @@ class Walk:
         self._move_to(at, units)
         self.stand((at, units))
         return index + 1
+
+
+def _is_even(points: Sequence[Point]) -> bool:
+    """Whether no gap is a leap by the slowest: several workers may still answer in rising order."""
+    gains = [
+        (sum(after) - sum(before), end - at) for (at, before), (end, after) in pairwise(points)
+    ]
+    slowest = find_slowest(gains)
+    return not any(is_leap(units, seconds, slowest) for units, seconds in gains)
 
 
 def _lasts(points: Sequence[Point], pace: float) -> bool:

@@ -24,10 +24,10 @@ from rollout.observe.matrix import (
     read_matrix,
     read_samples,
 )
-from rollout.observe.moves import list_returns, list_times
 from rollout.observe.query import Query, QueryPart, selector_of
 from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.moves import list_returns, list_times
 
 Key = tuple[Arm, str]
 Target = tuple[str, str]  # the labels job and instance

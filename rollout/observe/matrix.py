@@ -18,9 +18,9 @@ from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from analysis.counting.cursor import Arm, Series
 from rollout.errors import ObserveError
 from rollout.observe.native import NativeSample, native_series, number
-from rollout.observe.processes import is_sum
 from rollout.observe.selectors.edges import at_edge
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.processes import is_sum
 from rollout.plan.fields.metric import DeclaredMetric
 
 _READABLE = 80  # characters; a longer label set has its digest as key

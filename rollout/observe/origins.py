@@ -20,8 +20,8 @@ from rollout.observe.evidence import (
     read_target,
 )
 from rollout.observe.matrix import Item, label_names, read_samples
-from rollout.observe.moves import BREAK, is_moved, list_times
-from rollout.observe.processes import read_process
+from rollout.observe.targets.moves import BREAK, is_moved, list_times
+from rollout.observe.targets.processes import read_process
 
 _PROXY = ("envoy_", "istio_")  # metrics that a proxy counts, whatever else its endpoint shows
 _ERROR = 2.0  # seconds by which a start time may be wrong: uptimes are whole, so are boot times

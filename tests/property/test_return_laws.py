@@ -10,18 +10,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.property.test_belief_laws import (
-    CODES,
-    FIRST_LOOK,
-    LAST,
-    MOST,
-    OLD,
-    SCRAPE,
-    Exporter,
-    World,
-    write,
-)
+from tests.property import test_belief_laws as worlds
 
+CODES, FIRST_LOOK, LAST, MOST = worlds.CODES, worlds.FIRST_LOOK, worlds.LAST, worlds.MOST
+OLD, SCRAPE, World, Exporter = worlds.OLD, worlds.SCRAPE, worlds.World, worlds.Exporter
 SEEDS = st.integers(0, 2**32)
 
 
@@ -84,7 +76,7 @@ def live_with_a_small_recorded_sum(world):
         there = [m for n, m in enumerate(members) if away.get(n, 0) <= scrape]
         for code in CODES if there else ():
             value = sum(member[code] for member in there)
-            write(world.server, ("v2", code), scrape * SCRAPE, value, {})
+            worlds.write(world.server, ("v2", code), scrape * SCRAPE, value, {})
 
     world.live(happen)
 
@@ -96,7 +88,8 @@ def test_a_small_recorded_sum_that_loses_members_is_never_counted_for_more(seed)
 
 def live_with_rising_workers(world):
     """Workers answer in strictly rising order before the first look, in any order after it."""
-    ages = sorted(world.between(0, OLD) for _ in range(world.between(2, 5)))
+    step = world.pick([OLD, 5 * OLD])
+    ages = [step * n + world.between(0, step // 2) for n in range(1, world.between(3, 6))]
     target = {"job": "app", "instance": "10.0.0.9:1"}
     most = world.pick([2, MOST])
 
@@ -107,7 +100,7 @@ def live_with_rising_workers(world):
             world.add(("v2", "200"), units, scrape)
         rising = len(ages) - 1 - (FIRST_LOOK - scrape)
         answering = max(0, rising) if scrape <= FIRST_LOOK else world.between(0, len(ages) - 1)
-        write(world.server, ("v2", "200"), scrape * SCRAPE, ages[answering], target)
+        worlds.write(world.server, ("v2", "200"), scrape * SCRAPE, ages[answering], target)
 
     world.live(happen)
 

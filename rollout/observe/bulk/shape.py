@@ -16,10 +16,10 @@ from analysis.counting.cursor import Arm, Key, Series
 from rollout.observe.bulk.catalogue import BulkAnswer, SeriesLabels
 from rollout.observe.bulk.layout import Positions, Shape
 from rollout.observe.evidence import list_fixed
-from rollout.observe.processes import is_sum
 from rollout.observe.query import QueryPart
 from rollout.observe.selectors.edges import find_kept
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.processes import is_sum
 from rollout.observe.twins import list_suspects
 from rollout.plan.fields.metric import DeclaredMetric
 

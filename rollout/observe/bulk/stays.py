@@ -11,7 +11,7 @@ import numpy as np
 
 from rollout.observe.bulk.layout import Flags, Positions
 from rollout.observe.bulk.samples import Floats, Samples
-from rollout.observe.moves import BREAK, MISSED
+from rollout.observe.targets.moves import BREAK, MISSED
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from analysis.counting.belief import Belief
+from analysis.counting.change import Owed
 from analysis.counting.cursor import Arm, Cursor, Key
-from analysis.counting.owed import Owed
 from rollout.decide.record.tally import LATE, LookTally, cluster
 from rollout.observe.query import QueryPart
 from rollout.observe.tally.digests import DigestKey, Name

@@ -16,7 +16,7 @@ from operator import le
 from typing import TYPE_CHECKING
 
 from analysis.counting.cursor import Key, Sample, Series
-from rollout.observe.processes import read_process
+from rollout.observe.targets.processes import read_process
 
 if TYPE_CHECKING:
     from rollout.observe.evidence import RawPart
@@ -103,15 +103,15 @@ def _list_plain(raw: RawPart, entry: Series) -> Iterator[Stay]:
 
 def _list_stays(raw: RawPart, entry: Series) -> Iterator[Stay]:
     """Yield when the other series of the same version were there."""
-    shown = set()
+    listed = set()
     for other in raw.series:
         key = other.arm, other.key
-        shown.add(key)
+        listed.add(key)
         if other.arm == entry.arm and other.key != entry.key:
             yield from _split(other, BREAK * raw.query_part.scrape)
     last = raw.query_part.cursor.last
     for key in last:
-        if key[0] == entry.arm and key not in shown and key not in raw.plain:
+        if key[0] == entry.arm and key not in listed and key not in raw.plain:
             yield Stay(key, last[key][0], last[key])
 
 
