@@ -65,10 +65,11 @@ soak-inputs: $(READY)
 chaos: $(READY)  ## real rollouts whose servers are stopped and killed; SEED=2 CHAOS_ARGS="--faults 2" for a short one
 	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) $(CHAOS_ARGS)
 
-record: $(READY)  ## record the notebooks' journal anew, after a change of the statistics; 90 s
-	@rm -rf $(RECORDED) notebooks/data/demo.jsonl
+record: $(READY)  ## record the notebooks' journals anew, after a change of the statistics; 90 s
+	@rm -rf $(RECORDED) notebooks/data/demo.jsonl notebooks/data/experiment.jsonl
 	@$(BIN)/surefoot demo --plain --seed 3 --folder $(RECORDED)
 	@$(BIN)/surefoot log --journal $(RECORDED)/journal.db --export notebooks/data/demo.jsonl
+	@$(BIN)/python -m tests.notebook.record notebooks/data/experiment.jsonl
 	@$(BIN)/python tests/notebook/execute.py
 
 image:  ## the container image, from a base by its digest; BASE="python:3.11-slim@sha256:..." IMAGE=NAME:TAG

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INKS = ("#009E73", "#D55E00", "#E69F00", "#999999")  # Okabe & Ito (2008), named in the legend
+# Okabe & Ito (2008), named in the legend.
+_INKS: Mapping[str, str] = {
+    "promoted": "#009E73",
+    "rolled back": "#D55E00",
+    "no winner": "#56B4E9",
+    "stuck": "#E69F00",
+    "blind": "#999999",
+}
 _DOT = "#0072B2"
 _NUMBERED = 6.0  # per cent: a shorter bar segment has no room for its number
 _TIMES = (1.0, 10.0, 60.0, 600.0, 3600.0, 6 * 3600.0, 86400.0, 7 * 86400.0, 70 * 86400.0)
@@ -28,7 +35,7 @@ def characteristics(
 
     Args:
         worlds: names of the simulated scenarios.
-        outcomes: up to four outcomes by name, their shares 0 to 1 per world.
+        outcomes: outcomes by name, their shares 0 to 1 per world.
         seconds: quantiles .1, .5 and .9 of the time to the decision, per world.
         words: formats a time in seconds.
         title: of the whole figure.
@@ -47,16 +54,16 @@ def characteristics(
         for axes in (left, right):
             axes.spines[["top", "right", "left"]].set_visible(False)
             axes.tick_params(axis="y", length=0)
-        figure.legend(loc="outside lower left", ncols=4, frameon=False)
+        figure.legend(loc="outside lower left", ncols=5, frameon=False)
     return figure
 
 
 def _draw_bars(axes: Axes, outcomes: Mapping[str, Sequence[float]]) -> None:
     ends = [0.0] * len(next(iter(outcomes.values())))
-    for (name, shares), ink in zip(outcomes.items(), _INKS, strict=False):
+    for name, shares in outcomes.items():
         percentages = [share * 100 for share in shares]
         bars = axes.barh(
-            range(len(percentages)), percentages, 0.7, left=ends, color=ink, label=name
+            range(len(percentages)), percentages, 0.7, left=ends, color=_INKS[name], label=name
         )
         numbers = [
             f"{percentage:.0f}" if percentage >= _NUMBERED else "" for percentage in percentages

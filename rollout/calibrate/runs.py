@@ -122,7 +122,7 @@ def _classify(state: RolloutState) -> CalibrationRun:
             return CalibrationRun("rolled back", reasons)
         case "blind" | "untested":
             return CalibrationRun("untested", reasons)
-        case "open":
+        case "open" | "lost":
             return CalibrationRun("undecided", reasons)
 
 

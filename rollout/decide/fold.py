@@ -43,6 +43,7 @@ from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, Rout
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
 from rollout.decide.rules.authority import may_weigh
+from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.following import Following
 from rollout.decide.state.hooks import call_anew
 from rollout.decide.state.retreat import Retreat, is_suspicion
@@ -83,7 +84,8 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
     try:
         if isinstance(fact, Started):
             return begin_rollout(fact)
-        return _begin_weighing(_note_blindness(_apply(state, fact, seq), fact))
+        state = _begin_weighing(_note_blindness(_apply(state, fact, seq), fact))
+        return _begin_experiment(state)
     except Exception as error:
         problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: "
         problem += describe_first(error) if isinstance(error, ValidationError) else str(error)
@@ -130,6 +132,15 @@ def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
 def _begin_weighing(state: RolloutState) -> RolloutState:
     """Take a canary whose weight others gave as one that has stepped, once it can be judged."""
     return replace(state, stepped=True) if may_weigh(state) else state
+
+
+def _begin_experiment(state: RolloutState) -> RolloutState:
+    """Note when the traffic of an experiment's last step is steady: its time begins there."""
+    is_due = state.plan.spec.experiment is not None and state.experiment_at is None
+    if not is_due or state.phase != "stepping" or state.steady_at is None:
+        return state
+    is_there = at_last_step(state) and not state.delivery.is_open
+    return replace(state, experiment_at=state.clock) if is_there else state
 
 
 def _note_newest_sample(state: RolloutState) -> RolloutState:
@@ -205,6 +216,11 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
     if state.is_observer and state.split.canary:  # others gave what is taken back
         state = replace(state, first_write=state.first_write or LOST)
     is_retreat = fact.action == "retreat"
+    if is_retreat:  # it climbs again, from the first step on
+        state = replace(state, allocated_looks=None)
+    if fact.action == "reallocate":
+        goal = state.first_goal
+        state = replace(state, allocated_looks=goal.looks if goal else 0)
     if is_suspicion(fact):
         state = replace(state, suspicions=state.suspicions + 1)
     elif is_retreat:

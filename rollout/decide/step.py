@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.reasons import Reason
-from rollout.decide.rules import authority, deadline, first_write, progress, safety
+from rollout.decide.rules import authority, deadline, experiment, first_write, progress, safety
 from rollout.decide.rules.choice import Choice
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
@@ -37,6 +37,7 @@ RULES: tuple[Callable[[View], Choice | None], ...] = (
     *progress.ASKED,
     progress.holding_back,
     progress.baking,
+    experiment.comparing,
     progress.proven,
     progress.onward,
     progress.unproven,

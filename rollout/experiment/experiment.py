@@ -9,6 +9,8 @@ from rollout.experiment import card
 from rollout.experiment.frame import Library, to_frame
 from rollout.experiment.tables import (
     evidence,
+    goals,
+    joined,
     power,
     rates,
     same_version,
@@ -19,6 +21,7 @@ from rollout.experiment.tables import (
     uplift,
     what_if,
 )
+from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
 if TYPE_CHECKING:
@@ -52,6 +55,12 @@ class Experiment:
 
         return Plots(self.record)
 
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The recorded plan as a document, with passwords of URLs hidden."""
+        document: dict[str, Any] = redact_values(self.record.state.plan.document())
+        return document
+
     def scorecard(self) -> Any:
         """Return a row for each guardrail: counts, difference, interval, margin, verdict."""
         return to_frame(scorecard.scorecard(self.record), scorecard.ScorecardRow, self._frames)
@@ -63,6 +72,29 @@ class Experiment:
         level that is no chance.
         """
         return to_frame(uplift.uplift(self.record, level), uplift.UpliftRow, self._frames)
+
+    def goals(self) -> Any:
+        """Return the plan's goals: what was concluded, with difference and relative change."""
+        return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
+
+    def join(
+        self,
+        units: Any,
+        metrics: Mapping[str, Any],
+        *,
+        version: str = "version",
+        user: str | None = None,
+    ) -> Any:
+        """Return results on data of single units, by tea-tasting, beside the plan's goals.
+
+        `units` has a row for each, `version` names the column of the version that served it,
+        `user` that of the user by which units are added up first. `metrics` are tea-tasting's, by
+        name: `tt.Mean("words", "words_before")`. Raises InputError for a column or version that is
+        missing, and without tea-tasting.
+        """
+        columns = joined.JoinColumns(version, user)
+        rows = joined.joined(self.record, units, metrics, columns)
+        return to_frame(rows, joined.JoinedRow, self._frames)
 
     def rates(self) -> Any:
         """Return each version's units and bad ones by look."""

@@ -11,6 +11,7 @@ from rollout.errors import InputError
 from rollout.experiment.frame import MISSING, list_rows, to_columns
 from rollout.experiment.tables import (
     evidence,
+    goals,
     power,
     rates,
     same_version,
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = dict[str, list[Any]]
-_MOVES = ("advance", "hold back", "promote", "roll back", "retreat", "undo", "hold", "make route")
+_MOVES = (
+    *("advance", "hold back", "promote", "roll back", "retreat", "reallocate", "undo", "hold"),
+    "make route",
+)
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,29 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="Is the canary better?",
+        )
+
+    def goals(self) -> Figure:
+        """Draw each goal's difference with its interval at all looks at once."""
+        from analysis.charts.rows import intervals as draw
+
+        rows = [row for row in goals.goals(self.record) if row.difference is not None]
+        columns: Columns = {
+            "label": [f"{row.goal}, {row.what}: {row.conclusion}" for row in rows],
+            "estimate": [row.difference for row in rows],
+            "low": [row.low for row in rows],
+            "high": [row.high for row in rows],
+        }
+        level = self.record.state.plan.spec.false_winner
+        title = (
+            f"canary minus stable; better is left of zero; all goals together err with {level:g}"
+        )
+        groups: dict[str, Columns] = {title: columns}
+        return draw(
+            groups if rows else {},
+            axis="difference of shares (percentage points)",
+            form=lambda share: f"{share * 100:g}",
+            title="The plan's goals",
         )
 
     def sensitivity(self) -> Figure:

@@ -171,6 +171,8 @@ def text(explanation: dict[str, Any]) -> str:
             *_format_numbers(numbers),
             f"  {explanation['rules'][name]}",
         ]
+    for name, numbers in explanation["numbers"].get("goals", {}).items():
+        lines += ["", f"{name} as a goal: {numbers['conclusion']}", *_format_goal(numbers)]
     lines += ["", "queries (of raw counters; increases are computed per series)"]
     lines += [f"  {query['query']}\n  {query['link']}" for query in explanation["queries"]]
     result = describe_replay(explanation["differs"], explanation["controller"])
@@ -257,6 +259,28 @@ def _format_numbers(numbers: dict[str, Any]) -> list[str]:
             f"  evidence   harm {_format_share(numbers['harm'])}, safety "
             f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
         ),
+    ]
+
+
+def _format_goal(numbers: dict[str, Any]) -> list[str]:
+    """Format one goal: counts, the difference, and the evidence alone and over all goals."""
+    counts = (
+        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
+        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
+    )
+    rule = "  tests      better and worse at a margin of nothing, corrected for all goals (e-Holm)"
+    if numbers["difference"] is None:
+        return [counts, rule]
+    low, high = hundredths(numbers["low"]), hundredths(numbers["high"])
+    evidence = (
+        f"{word} 10^{numbers[word]:.2f} alone, 10^{numbers[f'{word}_of_all']:.2f} over all goals"
+        for word in ("better", "worse")
+    )
+    return [
+        counts,
+        f"  difference {points(numbers['difference'])} ({low} to {high})",
+        f"  evidence   {'; '.join(evidence)}; 10^{numbers['needed']:.2f} concludes",
+        rule,
     ]
 
 

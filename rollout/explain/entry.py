@@ -44,8 +44,8 @@ def clean(text: str, limit: int | None = None) -> str:
 def what(fact: Fact) -> str:
     """Name what happened: the decided action, the user's command, or else the kind of fact."""
     match fact:
-        case Decided(action="advance"):
-            return f"advance to {format_split(fact.split)}"
+        case Decided(action="advance" | "reallocate"):
+            return f"{fact.action} to {format_split(fact.split)}"
         case Decided(action="hold", would=would) if would is not None:
             to = f" to {format_split(would.split)}" if would.action == "advance" else ""
             return f"would {would.action}{to}"

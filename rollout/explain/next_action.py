@@ -8,11 +8,13 @@ from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.split import Split
+from rollout.decide.rules.experiment import is_running
 from rollout.decide.rules.ramp import held_back, next_split
 from rollout.decide.rules.safety import CLIMBING
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.text.comparison import format_split
+from rollout.decide.text.experiment import describe_progress
 from rollout.decide.text.measurement import NEAR
 from rollout.plan.fields.units import duration, percent
 
@@ -46,7 +48,8 @@ def _describe_wait(rollout_view: View) -> str:
         return f"the mesh confirms {format_split(state.wanted)}"
     if describe := _ENDS_OF_PHASES.get(state.phase):
         return describe(state, rollout_view.clock)
-    if waiting := _describe_obstacle(state) or _describe_end_of_blindness(rollout_view):
+    waiting = _describe_obstacle(state) or _describe_end_of_blindness(rollout_view)
+    if waiting := waiting or _describe_experiment(rollout_view):
         return waiting
     if not state.stepped and not baseline_complete(state):
         return f"switch when enough samples of {state.versions[0]} are collected"
@@ -73,6 +76,14 @@ def _describe_obstacle(state: RolloutState) -> str:
     last = state.last
     is_waiting = last is not None and last.action == "hold"
     return _OBSTACLES.get(first_reason(last.reasons), "") if is_waiting and last else ""
+
+
+def _describe_experiment(rollout_view: View) -> str:
+    """Describe what ends an experiment; empty without one, and before its last step."""
+    state = rollout_view.state
+    if not is_running(state):
+        return ""
+    return f"go on until the experiment ends ({describe_progress(state, rollout_view.clock)})"
 
 
 def _describe_goal(state: RolloutState, goal: Split | None) -> tuple[str, str]:

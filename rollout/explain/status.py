@@ -5,7 +5,7 @@ All of them take their values from here, so they never disagree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,10 +14,12 @@ from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.reasons import Reason, split_reason
 from rollout.decide.rules.authority import act_as_full
+from rollout.decide.rules.experiment import is_running
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
+from rollout.decide.text.experiment import describe_progress, list_numbers, measure_goal
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import explain
 from rollout.explain.forecast import (
@@ -47,6 +49,21 @@ class Line:
     readout: Readout
     forecast: Forecast | None = None
     blind_since: float | None = None
+
+
+@dataclass(frozen=True)
+class GoalLine:
+    """One goal: what is concluded of it, and what is measured, in words and numbers.
+
+    `low` and `high` bound the difference of shares at all looks at once; None before any look.
+    """
+
+    name: str
+    conclusion: str
+    said: str
+    difference: float | None
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -117,6 +134,8 @@ class Report(RolloutStanding):
     authority: str = "full"
     step: str = ""  # which of the plan's steps it is at
     timers: tuple[Timer, ...] = ()  # what acts by itself, the soonest first
+    goals: tuple[GoalLine, ...] = ()  # what is to get better
+    experiment: str = ""  # how far an experiment has come; empty before its last step
     would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
@@ -178,10 +197,20 @@ def report(
         authority=state.authority,
         step="" if state.is_terminal else describe_step(state),
         timers=tuple(list_timers(rollout_view)),
+        goals=tuple(_list_goals(state)),
+        experiment=describe_progress(state, rollout_view.clock) if is_running(state) else "",
         would=find_wish(state),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
+
+
+def _list_goals(state: RolloutState) -> Iterator[GoalLine]:
+    """Yield every goal with what is known of it."""
+    for name, numbers in (list_numbers(state) if state.goals else {}).items():
+        said = measure_goal(state, name)
+        bounds = (numbers[key] for key in ("difference", "low", "high"))
+        yield GoalLine(name, numbers["conclusion"], said, *bounds)
 
 
 def judge_now(state: RolloutState, now: float) -> View:

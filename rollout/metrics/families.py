@@ -90,6 +90,7 @@ FROM_ZERO: tuple[tuple[Action, Reason], ...] = (
     *(("pause", reason) for reason in (Reason.HUMAN, Reason.DRIFT, Reason.BLIND_TOO_LONG)),
     *(("pause", reason) for reason in (Reason.INCONCLUSIVE, Reason.NO_VALID_TEST)),
     ("advance", Reason.NOTHING_HARMFUL),
+    ("reallocate", Reason.REALLOCATED),
     ("resume", Reason.HUMAN),
 )
 """Decisions that change something, by action and reason: exported as 0 before they occur."""

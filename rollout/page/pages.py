@@ -100,6 +100,7 @@ class PageSet:
             ladder=climb(state, status, self._find_highest(rollout)),
             bars=views.bars(status.guardrails),
             confidence=state.plan.spec.confidence,
+            false_winner=state.plan.spec.false_winner,
             basis=compared_with(state.plan),
             digest=state.plan.digest,
             charts=CHARTS if are_available() and _has_looks(state) else {},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.record.reasons import outcome_of
+from rollout.decide.record.reasons import Reason, outcome_of
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
@@ -24,8 +24,8 @@ from rollout.simulate import MemoryRouter, SimulatedService, UnsealedJournal, Vi
 from rollout.simulate.crowd import carried_out
 from rollout.tick.controller import Controller
 
-Outcome = Literal["promoted", "rolled back", "stuck", "blind"]
-OUTCOMES: tuple[Outcome, ...] = ("promoted", "rolled back", "stuck", "blind")
+Outcome = Literal["promoted", "rolled back", "no winner", "stuck", "blind"]
+OUTCOMES: tuple[Outcome, ...] = ("promoted", "rolled back", "no winner", "stuck", "blind")
 
 # Looks at one weight are this share of the time since its confirmation apart, once that is more
 # than an interval. The counts stay the same; a decision comes later by at most this share.
@@ -92,12 +92,18 @@ def _compute_gap(state: RolloutState, now: float, before: float) -> float:
     since = state.delivery.confirmed_at or state.started_at
     looks = max(1, int(SPACING * (now - since) / spec.interval))
     # Each look is paired with one of the baseline, or dispersion is per look: none may be left out.
-    if spec.before is not None or state.learned is not None:
+    if spec.before is not None or state.learned is not None or _counts_looks(state):
         return spec.interval
     if isinstance(spec.ramp, Budget) and not at_last_step(state) and before > spec.interval:
         looks = 1
     left = math.ceil((state.due_at - now) / spec.interval)
     return max(1, min(looks, left)) * spec.interval
+
+
+def _counts_looks(state: RolloutState) -> bool:
+    """Return whether an experiment goes by the number of looks."""
+    experiment = state.plan.spec.experiment
+    return experiment is not None and bool(experiment.end.looks or experiment.allocation)
 
 
 def _read_reasons(state: RolloutState) -> tuple[str, ...]:
@@ -107,15 +113,18 @@ def _read_reasons(state: RolloutState) -> tuple[str, ...]:
 def _classify(reasons: tuple[str, ...]) -> Outcome:
     """Classify a run by why it ended, not by what the plan does then.
 
-    `stuck` is a deadline without proof, even if the plan promotes at that point.
+    `stuck` is a deadline without proof, even if the plan promotes at that point. What an
+    experiment leaves to a person counts as what came out.
     """
-    match outcome_of(reasons):
+    match outcome_of([reason for reason in reasons if reason != Reason.AWAITING_PERSON]):
         case "proven":
             return "promoted"
         case "harmful":
             return "rolled back"
         case "blind":
             return "blind"
+        case "lost":
+            return "no winner"
         case "untested" | "open":
             return "stuck"
 

@@ -127,6 +127,9 @@ def _lower_scores(stable: Behaviour, drop: float) -> tuple[float, ...]:
 SAME = Scenario("same")
 """The world in which the canary changes nothing; the exit code says if it is promoted there."""
 
+BETTER = "better"
+"""The world in which the canary is better at every goal: half as many failures, say."""
+
 
 def usual_scenarios(plan: Plan) -> list[Scenario]:
     """Return the default worlds, without those that no guardrail of the plan can notice."""
@@ -137,7 +140,25 @@ def usual_scenarios(plan: Plan) -> list[Scenario]:
         Scenario("-0.03 score", score=-0.03),
     ]
     guarded = [c for c in worlds if any(c.touches(g) for g in plan.spec.guardrails)]
-    return [SAME, *guarded]
+    return [SAME, *_list_better(plan), *guarded]
+
+
+def _list_better(plan: Plan) -> list[Scenario]:
+    """Return the world in which the canary is better at the plan's goals; none without goals."""
+    names = {goal.guardrail for goal in plan.spec.goals or ()}
+    goals = [guardrail for guardrail in plan.spec.guardrails if guardrail.name in names]
+    gains = [
+        Scenario(BETTER, errors=Rate(0.5)),
+        Scenario(BETTER, fails=Rate(0.5)),
+        Scenario(BETTER, latency=0.8),
+        Scenario(BETTER, score=0.03),
+    ]
+    touched = [gain for gain in gains if any(gain.touches(goal) for goal in goals)]
+    if not touched:
+        return []
+    changes = {key: value for gain in touched for key, value in vars(gain).items() if
+               value != getattr(SAME, key)}  # fmt: skip
+    return [replace(Scenario(BETTER), **changes)]
 
 
 def parse(text: str) -> Scenario:

@@ -15,7 +15,7 @@ from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
 from rollout.rehearse.finding import PlanFinding
 from rollout.rehearse.runs import OUTCOMES, Outcome, Run
-from rollout.rehearse.scenario import Scenario, bad_shares
+from rollout.rehearse.scenario import BETTER, SAME, Scenario, bad_shares
 from rollout.simulate import Behaviour
 
 _TAIL = 0.05  # share of stable's units, its worst twentieth, that counts as bad for a histogram
@@ -55,14 +55,19 @@ class Rehearsal:
     base: Assumptions
     worlds: tuple[ScenarioResult, ...]
     remarks: tuple[PlanFinding, ...]
+    has_experiment: bool = False
 
     def world(self, name: str) -> ScenarioResult:
         return next(world for world in self.worlds if world.name == name)
 
     @property
     def decides(self) -> bool:
-        """Return whether a canary that changes nothing is promoted in at least half of its runs."""
-        return self.world("same").outcomes["promoted"] >= 0.5
+        """Return whether a canary is promoted in at least half of its runs that should be.
+
+        It is one that changes nothing, and in an experiment one that is better at the goals.
+        """
+        expected = self.world(BETTER if self.has_experiment else SAME.name)
+        return expected.outcomes["promoted"] >= 0.5
 
     def as_json(self) -> dict[str, Any]:
         """Return the document of `rehearse --json`; its keys do not change between releases."""

@@ -42,6 +42,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "version": ("new", "old"),
     "policy": ("no", "yes"),
     "authority": ("full", "observe", "abort-only", "advance"),
+    "experiment": ("no", "fixed", "asking", "adaptive"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -70,7 +71,19 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "version": (0.95, 0.05),
     "policy": (0.8, 0.2),
     "authority": (0.85, 0.05, 0.05, 0.05),
+    "experiment": (0.88, 0.03, 0.03, 0.06),
 }
+
+_EXPERIMENTS: Mapping[str, Mapping[str, Any]] = {
+    "fixed": {"end": {"looks": 8}, "winner": "promote"},
+    "asking": {"end": {"after": "20s"}},
+    "adaptive": {
+        "end": {"looks": 14},
+        "winner": "promote",
+        "allocation": {"floor": "20%", "cap": "80%", "every": 3},
+    },
+}
+"""A plan's experiment; what wins in it is a canary without errors."""
 
 SHOWN = "shown"  # the guardrail that is no evidence
 _SHOWN: Mapping[str, Mapping[str, Any]] = {
@@ -111,6 +124,7 @@ class Setting:
     version: str = "new"
     policy: str = "no"
     authority: str = "full"
+    experiment: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -212,6 +226,11 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["holdback"] = {"share": "10%", "lasts": "10s"}
     if setting.policy == "yes" and setting.mesh == "istio":
         ways["policy"] = POLICY_OF_PLAN
+    if setting.experiment != "no":
+        inconclusive = setting.inconclusive if setting.inconclusive != "promote" else "pause"
+        ways["whenInconclusive"] = inconclusive  # who won nothing is not promoted
+        ways["goals"] = [{"guardrail": "errors"}]
+        ways["experiment"] = _EXPERIMENTS[setting.experiment]
     if setting.authority != "full":
         ways["authority"] = setting.authority
     if setting.hooks == "yes":

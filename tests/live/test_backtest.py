@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import rollout
 from rollout.cli import surefoot
 from tests.live.prom import RATE, labels, past
 from tests.support.asking import ERRORS, plan
@@ -94,6 +95,20 @@ def test_a_bad_canary_would_have_been_rolled_back_at_its_first_weight(recorded, 
     given = recorded[1] + 20 * STEP
     assert given < at < given + 15 * 60
     assert "outcome: harm" in done.stderr
+
+
+@pytest.mark.parametrize(("service", "conclusion"), [("good", "undecided"), ("bad", "worse")])
+def test_an_analyst_opens_the_same_past(recorded, tmp_path, service, conclusion):
+    goals = [{"guardrail": "errors"}]
+    look_back(recorded, tmp_path, service, goals=goals)
+    start, end = (datetime.fromtimestamp(at, UTC) for at in recorded[1:])
+    exp = rollout.from_prometheus(tmp_path / "plan.yaml", start, end)
+    (row,) = exp.goals().to_dict("records")
+    assert row["conclusion"] == conclusion
+    errors = {"good": 0.01, "bad": 0.08}[service]
+    assert row["canary_share"] == pytest.approx(errors, rel=0.1)
+    rates = exp.rates()
+    assert rates[rates["version"] == "canary"]["units"].sum() > PER_SCRAPE
 
 
 def test_where_a_version_had_no_traffic_it_is_refused_in_words(recorded, tmp_path):

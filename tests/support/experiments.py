@@ -3,5 +3,6 @@
 TABLES = (
     *("scorecard", "rates", "distributions", "quantiles", "timeline", "evidence", "intervals"),
     *("share", "health", "power", "sensitivity", "what_if", "replay", "uplift"),
+    "goals",
 )
 """Tables that need no argument."""

@@ -55,8 +55,8 @@ A world is NAME:CHANGE,... of the canary against stable:
 
 Where Prometheus answers, bad units come in bursts as large as in stable's past, and the tests
 allow for what a rollout would learn of it. Else requests are independent.
-Exit codes: 0 done, 1 a canary like stable is promoted in less than half of the runs,
-2 bad input, or series that are there and cannot be read.""",
+Exit codes: 0 done, 1 a canary like stable (in an experiment, a better one) is promoted in less
+than half of the runs, 2 bad input, or series that are there and cannot be read.""",
 )
 @click.argument("file", metavar="PLAN", type=click.Path(path_type=Path))
 @click.option(
@@ -196,6 +196,7 @@ def _rehearse_plan(
             summarise(plan, start, change, runs_by_name[change.name]) for change in changes
         ),
         remarks=preflight(plan, start, changes),
+        has_experiment=plan.spec.experiment is not None,
     )
 
 

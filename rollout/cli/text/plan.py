@@ -21,17 +21,44 @@ def in_words(plan: Plan) -> str:
     return (
         f"{click.style(plan.name, bold=True)} moves {spec.service} "
         f"from {spec.stable.version} to {spec.canary.version} {_describe_ramp(plan)}, "
-        f"then promotes\n"
+        f"then {'compares' if spec.experiment else 'promotes'}\n"
         f"  allowed: {'; '.join(limits)}\n"
         f"  false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)}: "
-        f"{_describe_pods(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
+        f"{_describe_pods(plan)}{_describe_experiment(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
     )
 
 
 def _format_notes(plan: Plan) -> str:
     label = click.style("note", fg="yellow")
     return "".join(f"\n  {label}: {note}" for note in list_notes(plan))
+
+
+def _describe_experiment(plan: Plan) -> str:
+    """Describe what is to get better, when an experiment ends, and what its end does."""
+    spec, experiment = plan.spec, plan.spec.experiment
+    if not spec.goals:
+        return ""
+    names = join([goal.guardrail for goal in spec.goals])
+    goals = f"\n  to get better: {names}, a wrong conclusion on any {percent(spec.false_winner)}"
+    if experiment is None:
+        return f"{goals}; without `experiment` it is shown and decides nothing"
+    end, shares = experiment.end, experiment.allocation
+    ends = [
+        f"{duration(end.after)}" if end.after is not None else "",
+        f"{end.looks:,} looks" if end.looks is not None else "",
+        f"{end.requests:,} units of both versions" if end.requests is not None else "",
+        "every goal is concluded" if experiment.early else "",
+    ]
+    then = {
+        "ask": "asks a person",
+        "promote": "promotes a better and safe canary and takes back any other",
+    }[experiment.winner]
+    dealt = "fixed shares"
+    if shares is not None:
+        dealt = f"shares from {percent(shares.least)} to {percent(shares.most)} by the evidence"
+    until = " or ".join(filter(None, ends))
+    return f"{goals}\n  experiment at the last step, {dealt}, until {until}; its end {then}"
 
 
 def _describe_pods(plan: Plan) -> str:

@@ -16,11 +16,9 @@ from rollout.plan.fields.units import duration, percent
 from rollout.rehearse.runs import OUTCOMES, Outcome
 from rollout.rehearse.summary import Rehearsal, ScenarioResult
 
-_HEADERS = (
-    *("promoted", "rolled\nback", "stuck", "blind"),
-    *("median\ntime", "canary\nrequests", "excess\nbad requests"),
-)
-_STYLES = {"promoted": "green", "rolled back": "red", "stuck": "yellow", "blind": "magenta"}
+_HEADERS = ("median\ntime", "canary\nrequests", "excess\nbad requests")
+_STYLES = {"promoted": "green", "rolled back": "red", "no winner": "cyan", "stuck": "yellow"}
+_STYLES |= {"blind": "magenta"}
 
 
 def show(rehearsals: Sequence[Rehearsal]) -> None:
@@ -51,17 +49,23 @@ def based_on(rehearsal: Rehearsal) -> str:
 def _build_table(rehearsal: Rehearsal) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("world", no_wrap=True)
-    for header in _HEADERS:
+    outcomes = _list_outcomes(rehearsal)
+    for header in (*(name.replace(" ", "\n") for name in outcomes), *_HEADERS):
         table.add_column(header, justify="right", vertical="bottom")
     for world in rehearsal.worlds:
         table.add_row(
             _label_world(world),
-            *(_format_share(world, outcome) for outcome in OUTCOMES),
+            *(_format_share(world, outcome) for outcome in outcomes),
             duration(world.seconds[1]),
             f"{world.canary_requests:,.0f}",
             excess(world),
         )
     return table
+
+
+def _list_outcomes(rehearsal: Rehearsal) -> list[Outcome]:
+    """Return the outcomes that a plan can have: only an experiment ends without a winner."""
+    return [name for name in OUTCOMES if rehearsal.has_experiment or name != "no winner"]
 
 
 def _label_world(world: ScenarioResult) -> str:
@@ -92,7 +96,10 @@ def draw(rehearsal: Rehearsal, path: Path) -> None:
     worlds = rehearsal.worlds
     figure = characteristics(
         [_label_world(world) for world in worlds],
-        {outcome: [world.outcomes[outcome] for world in worlds] for outcome in OUTCOMES},
+        {
+            outcome: [world.outcomes[outcome] for world in worlds]
+            for outcome in _list_outcomes(rehearsal)
+        },
         [world.seconds for world in worlds],
         duration,
         f"{rehearsal.plan}: {rehearsal.runs:,} rehearsals per world (*: worse than it allows)",

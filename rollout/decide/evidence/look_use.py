@@ -6,10 +6,11 @@ tests' error rates would not hold.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from analysis.counting.counts import Counts
 from analysis.verdict.sequential_test import SequentialTest
+from analysis.verdict.superiority_test import SuperiorityTest
 from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.evidence.exposure import may_hold_mirrored
 from rollout.decide.record.facts import Observed
@@ -17,6 +18,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Guardrail
 
 Use = Literal["learn", "watch", "update"]
+Test = TypeVar("Test", SequentialTest, SuperiorityTest)
 
 
 class LookBegin(NamedTuple):
@@ -73,7 +75,7 @@ def choose_use(state: RolloutState, begin: LookBegin, lag: float) -> Use:
     return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
 
 
-def feed(test: SequentialTest, counts: Counts, use: Use) -> SequentialTest:
+def feed(test: Test, counts: Counts, use: Use) -> Test:
     """Return a test after a look whose counts are used so."""
     if use == "learn":
         return test.learn(counts)

@@ -150,6 +150,9 @@ def _update_test(
     use = choose_use(state, begin, lag)
     test = feed(guardrail_state.test, counts, use)
     late_test = feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
+    if guardrail_state.goal is not None:
+        goal = feed(guardrail_state.goal, counts, use)
+        guardrail_state = replace(guardrail_state, goal=goal)
     if counts.canary_exposures:
         newest = guardrail_state.newest("canary")
         return replace(

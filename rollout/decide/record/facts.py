@@ -38,6 +38,7 @@ Action = Literal[
     "promote",
     "roll back",
     "retreat",
+    "reallocate",
     "pause",
     "resume",
     "undo",

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
-ReasonOutcome = Literal["proven", "harmful", "blind", "untested", "open"]
-"""What a run has shown of the canary when it ends; `open`: neither proof nor harm."""
+ReasonOutcome = Literal["proven", "harmful", "blind", "untested", "lost", "open"]
+"""What a run has shown of the canary when it ends; `open`: neither proof nor harm.
+
+`lost`: it has won nothing in an experiment.
+"""
 
 
 class Reason(StrEnum):
@@ -24,9 +27,11 @@ class Reason(StrEnum):
     AWAITING_TRAFFIC = "awaiting-traffic"
     AWAITING_WEIGHT = "awaiting-weight"
     BAKING = "baking"
+    BETTER = "better"
     BLIND = "blind"
     BLIND_TOO_LONG = "blind-too-long"
     DRIFT = "drift"
+    EXPERIMENT = "experiment"
     EXPOSURE_MISMATCH = "exposure-mismatch"
     FOLLOWING = "following"
     HARMFUL = "harmful"
@@ -40,6 +45,7 @@ class Reason(StrEnum):
     MIRRORING = "mirroring"
     NEAR_HARM = "near-harm"
     NO_VALID_TEST = "no-valid-test"
+    NOT_BETTER = "not-better"
     NOT_AT_STABLE = "not-at-stable"
     NOT_PROMOTED = "not-promoted"
     NOTHING_HARMFUL = "nothing-harmful"
@@ -55,6 +61,7 @@ class Reason(StrEnum):
     PATIENCE_OVER = "patience-over"
     PAUSED = "paused"
     RAMP = "ramp"
+    REALLOCATED = "reallocated"
     RETREATED = "retreated"
     RETREATS_USED_UP = "retreats-used-up"
     ROUTE_AGAIN = "route-again"
@@ -67,6 +74,7 @@ class Reason(StrEnum):
     USED_UP = "used-up"
     WARMING_UP = "warming-up"
     WATCHING_STABLE = "watching-stable"
+    WORSE = "worse"
 
     @property
     def outcome(self) -> ReasonOutcome:
@@ -86,10 +94,13 @@ WAITS_FOR_ROUTE = frozenset(
 # All other reasons leave it open: they hold, or a person, the mesh or the time ended the run.
 _OUTCOMES: Mapping[Reason, ReasonOutcome] = {
     Reason.ALL_SAFE: "proven",
+    Reason.BETTER: "proven",
     Reason.HELD_BACK: "proven",
     Reason.HARMFUL: "harmful",
     Reason.BLIND_TOO_LONG: "blind",
     Reason.NO_VALID_TEST: "untested",
+    Reason.NOT_BETTER: "lost",
+    Reason.WORSE: "lost",
 }
 _BY_CODE: Mapping[str, Reason] = {reason.value: reason for reason in Reason}
 

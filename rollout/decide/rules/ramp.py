@@ -6,6 +6,7 @@ from rollout.decide.evidence.exposure import mirror_of, ramp_mode, segment_of
 from rollout.decide.record.split import Split, split_at, total_for
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
+from rollout.plan.model.trial.terms import Allocation
 
 # An evidence ramp raises the weight only by at least this factor: each change of the mesh costs a
 # bake time, and a smaller rise would not be worth it.
@@ -15,21 +16,35 @@ _MIN_STEP_FACTOR = 1.1
 def total_of(plan: Plan) -> int:
     """Return the constant total of a plan's splits: 10,000 where a share or ramp needs it."""
     ramp, holdback, mirror = plan.spec.ramp, plan.spec.holdback, mirror_of(plan)
+    allocation = _find_allocation(plan)
     if isinstance(ramp, Budget):
         return 10_000
     others = [option.share for option in (holdback, mirror) if option]
-    return total_for([*ramp.steps, *others])
+    bounds = [allocation.least, allocation.most] if allocation else []
+    return total_for([*ramp.steps, *others, *bounds])
+
+
+def _find_allocation(plan: Plan) -> Allocation | None:
+    """Return how an experiment's shares follow the evidence; None where they are fixed."""
+    return plan.spec.experiment.allocation if plan.spec.experiment else None
 
 
 def max_splits(plan: Plan) -> list[Split]:
     """Return the largest splits of a plan's ramp: of mirrored requests, and of real ones."""
     total, mirror = total_of(plan), mirror_of(plan)
     copies = [split_at(mirror.share, total, "mirror")] if mirror else []
-    return [*copies, split_at(plan.spec.ramp.most, total, ramp_mode(plan))]
+    allocation = _find_allocation(plan)
+    most = max(plan.spec.ramp.most, allocation.most if allocation else 0.0)
+    return [*copies, split_at(most, total, ramp_mode(plan))]
 
 
 def at_last_step(state: RolloutState) -> bool:
-    """Return whether the canary has the largest weight that the plan allows before promotion."""
+    """Return whether the canary has the largest weight that the plan allows before promotion.
+
+    An experiment whose shares have moved stays at its last step, whatever they are.
+    """
+    if state.allocated_looks is not None:
+        return True
     top = split_at(state.plan.spec.ramp.most, state.total)
     return ramp_weight(state) >= top.canary
 
@@ -77,6 +92,8 @@ def next_split(state: RolloutState) -> Split | None:
     ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), ramp_mode(state.plan)
     if mirror is not None and not state.stepped:
         return split_at(mirror.share, state.total, "mirror")
+    if state.allocated_looks is not None:
+        return None
     now = ramp_weight(state)
     if not isinstance(ramp, Budget):
         splits = (split_at(step, state.total, way) for step in ramp.steps)

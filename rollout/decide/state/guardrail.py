@@ -11,6 +11,7 @@ from analysis.counting.cursor import Arm, Cursor
 from analysis.dispersion.estimate import Dispersion
 from analysis.rates.late_starts import log_harm
 from analysis.verdict.sequential_test import Logs, SequentialTest
+from analysis.verdict.superiority_test import SuperiorityTest
 from rollout.decide.record.tally import LookTally, Times
 from rollout.decide.state.traffic_tally import TrafficTally
 
@@ -66,6 +67,7 @@ class GuardrailState:
     share_start: tuple[float, ...] = sample_ratio.start(is_late=False)
     label_shares: tuple[float, ...] = ()  # capital of the test that both are labelled as often
     labels: TrafficTally = field(default_factory=TrafficTally)
+    goal: SuperiorityTest | None = None  # whether the canary is better, where the plan asks
 
     @cached_property
     def logs(self) -> Logs:
@@ -97,4 +99,9 @@ class GuardrailState:
 
         Only tests that take requests as independent have late bets.
         """
-        return replace(self, test=self.test.with_dispersion(dispersion), has_late_start=False)
+        return replace(
+            self,
+            test=self.test.with_dispersion(dispersion),
+            has_late_start=False,
+            goal=self.goal and self.goal.with_dispersion(dispersion),
+        )

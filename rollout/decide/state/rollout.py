@@ -16,6 +16,7 @@ from analysis.verdict.never_test import NeverTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.sum_ratio_test import SumRatioTest
+from analysis.verdict.superiority_test import SuperiorityTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.route_facts import RouteRead
@@ -26,6 +27,7 @@ from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.plan.fields.base import RECORDED
+from rollout.plan.model.limits import find_edge_in
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.plan.model.terms import FULL, Authority, find_narrowest, only_observes
 
@@ -70,6 +72,7 @@ MOVES: dict[tuple[Phase, Event], Phase] = {
     ("waiting", "roll back"): "reverting",
     ("stepping", "withdrawn"): "waiting",
     ("stepping", "advance"): "stepping",
+    ("stepping", "reallocate"): "stepping",
     ("stepping", "hold back"): "holding back",
     ("stepping", "promote"): "promoting",
     ("stepping", "pause"): "paused",
@@ -198,6 +201,19 @@ class RolloutState:
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
     authority: Authority = FULL
+    experiment_at: float | None = None  # when the last step was reached, by the rollout's clock
+    allocated_looks: int | None = None  # compared looks at the newest reallocation
+
+    @property
+    def goals(self) -> Mapping[str, SuperiorityTest]:
+        """What is to get better, and the evidence that it does, by guardrail."""
+        return {name: own.goal for name, own in self.guardrails.items() if own.goal is not None}
+
+    @property
+    def first_goal(self) -> SuperiorityTest | None:
+        """The goal that is listed first: by it the looks and units of an experiment count."""
+        goals = self.plan.spec.goals
+        return self.goals.get(goals[0].guardrail) if goals else None
 
     @property
     def lived(self) -> float:
@@ -428,6 +444,15 @@ def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     return HistogramTest(tolerance)
 
 
+def _begin_goal(plan: Plan, guardrail: Guardrail) -> SuperiorityTest | None:
+    """Return the test of whether a guardrail's metric gets better, where the plan asks that."""
+    goal = next((g for g in plan.spec.goals or () if g.guardrail == guardrail.name), None)
+    if goal is None:
+        return None
+    edge = None if goal.edge is None else find_edge_in(goal.edge, guardrail.metric.unit)
+    return SuperiorityTest(edge, guardrail.metric.worse)
+
+
 def begin_rollout(fact: Started) -> RolloutState:
     """Return the state right after a plan was accepted: no canary traffic and no evidence."""
     plan = Plan.model_validate(fact.plan, context=RECORDED).reading_at(fact.prometheus)
@@ -451,6 +476,7 @@ def begin_rollout(fact: Started) -> RolloutState:
                 test_of(g, watches_collapse=fact.watches_collapse),
                 has_late_start=has_holdback and g.weighs_evidence,
                 share_start=share_start,
+                goal=_begin_goal(plan, g),
             )
             for g in plan.spec.guardrails
         },

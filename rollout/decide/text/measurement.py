@@ -89,6 +89,13 @@ def _plural(unit: str) -> str:
     return unit if unit.endswith("s") else f"{unit}s"
 
 
+def name_bad(metric: DeclaredMetric) -> str:
+    """Say which units are bad: `requests are bad`, or what lies beyond the metric's edge."""
+    if metric.edge is None:
+        return f"{_plural(metric.unit)} are bad"
+    return f"{_name_units(metric)} {_happen(metric)}"
+
+
 def _happen(metric: DeclaredMetric) -> str:
     """Say of units that they are beyond the edge: `took longer than 250 ms`."""
     edge = metric.spell(metric.edge or 0.0)

@@ -33,6 +33,8 @@ def next_step(state: RolloutState, action: Action, reasons: tuple[str, ...]) -> 
         if Reason.INCONCLUSIVE in codes and last is not None and last.action == "hold":
             codes += [split_reason(reason)[0] for reason in last.reasons]
         return _after_pause(state, codes)
+    if action == "roll back" and Reason.NOT_BETTER in codes:
+        return f"{state.versions[0]} stays; surefoot retry {state.plan.name} asks again"
     if action == "roll back":
         return f"fix {state.versions[1]}, then surefoot retry {state.plan.name}"
     describe = _AFTER_HOLD.get(codes[0]) if action == "hold" and codes else None

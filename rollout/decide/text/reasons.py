@@ -14,6 +14,12 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
 from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
+from rollout.decide.text.experiment import (
+    describe_conclusion,
+    describe_experiment,
+    describe_no_winner,
+    describe_reallocation,
+)
 from rollout.decide.text.following import describe_following, describe_waiting
 from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
@@ -84,6 +90,13 @@ def _describe_command(state: RolloutState, _: str) -> str:
         return "a person asked for it"
     why = f" ({state.asked.reason})" if state.asked.reason else ""
     return f"asked by {state.asked.actor}{why}"
+
+
+def _describe_asking(state: RolloutState, _: str) -> str:
+    """Say why a person is asked: the authority leaves promotions, the plan an experiment's end."""
+    if state.authority == "advance":
+        return f"authority {state.authority} leaves the promotion to a person"
+    return "the experiment is over, and the plan leaves its winner to a person"
 
 
 def _describe_mirroring(state: RolloutState, subject: str) -> str:
@@ -218,9 +231,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.AWAITING_MESH: lambda state, _: (
         f"the mesh has not confirmed the last change yet{_mesh_problem(state)}"
     ),
-    Reason.AWAITING_PERSON: lambda state, _: (
-        f"authority {state.authority} leaves the promotion to a person"
-    ),
+    Reason.AWAITING_PERSON: _describe_asking,
     Reason.AWAITING_TRAFFIC: lambda *_: (
         "the mesh shows the weight, waiting for traffic that agrees with it"
     ),
@@ -228,7 +239,9 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.BAKING: lambda state, _: (
         f"baking at this weight for {duration(state.plan.spec.ramp.bake)}"
     ),
+    Reason.BETTER: lambda state, name: describe_conclusion(state, name, "better"),
     Reason.DRIFT: _describe_drift,
+    Reason.EXPERIMENT: describe_experiment,
     Reason.EXPOSURE_MISMATCH: lambda state, _: (
         f"traffic contradicts the weight: {state.traffic_tally}"
     ),
@@ -250,6 +263,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.MIRRORING: _describe_mirroring,
     Reason.NO_VALID_TEST: lambda state, name: f"no valid test for {name}: {state.unknown[name]}",
     Reason.NOT_AT_STABLE: _describe_not_at_stable,
+    Reason.NOT_BETTER: describe_no_winner,
     Reason.NOT_PROMOTED: lambda *_: (
         "the plan promotes without proof, once the next step is possible"
     ),
@@ -260,6 +274,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     ),
     Reason.PAUSED: lambda *_: "paused, harm still rolls back",
     Reason.RAMP: lambda *_: "every guardrail is within its margin, the ramp goes on",
+    Reason.REALLOCATED: describe_reallocation,
     Reason.RETREATED: _describe_retreated,
     Reason.RETREATS_USED_UP: lambda *_: f"the canary was taken back {MOST + 1} times",
     Reason.ROUTE_AGAIN: lambda state, _: (
@@ -279,4 +294,5 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
     Reason.WATCHING_STABLE: lambda state, _: (
         f"collecting samples of {state.versions[0]}, which the canary is compared with"
     ),
+    Reason.WORSE: lambda state, name: describe_conclusion(state, name, "worse"),
 }

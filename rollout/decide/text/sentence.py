@@ -14,7 +14,6 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import describe_other_routes, describe_unknown_endpoints
 from rollout.decide.text.comparison import exposed, format_split, observational
 from rollout.decide.text.error_rates import assumptions
-from rollout.decide.text.lived import describe_unlived_deadline
 from rollout.decide.text.next_step import next_step
 from rollout.decide.text.numbers import join
 from rollout.decide.text.reasons import describe_reason
@@ -80,6 +79,7 @@ def sentence(
         "roll back": f"Roll back {canary} from {now} to {to}, all traffic to {stable}",
         "undo": f"Undo the promotion of {canary}, all traffic to {stable}",
         "retreat": f"Retreat {canary} from {now} to {to}, which is no verdict",
+        "reallocate": f"Reallocate {canary} from {now} to {to}, which is no verdict",
         "pause": f"Pause {canary} at {to}",
         "resume": f"Resume {canary} at {now}",
         "end": f"End the observation of {canary} at {now}",
@@ -99,12 +99,28 @@ def sentence(
     following = next_step(state, action, reasons) if is_done else ""
     ends = (
         observational(state.plan),
-        describe_unlived_deadline(state, view.now, view.clock),
+        _describe_unlived_deadline(state, view.now, view.clock),
         "" if is_done else f"authority {state.authority}, so nothing is written",
         f"next: {following}" if following else "",
     )
     explanations += filter(None, ends)
     return f"{head}: {'; '.join(explanations)}."
+
+
+def _describe_unlived_deadline(state: RolloutState, now: float, clock: float) -> str:
+    """Say that the deadline has passed by the wall clock alone; empty where it has not.
+
+    Nobody looked for the rest of that time, so the deadline acts only once it is lived through.
+    """
+    left = state.due_at - clock
+    is_past = now - state.resumed_wall >= state.due_at - state.resumed_at
+    if not (state.is_lived and is_past and left > 0) or state.is_following:
+        return ""
+    deadline = duration(state.plan.spec.deadline)
+    return (
+        f"the deadline of {deadline} has passed by the wall clock, of which {duration(left)} are "
+        "not lived through yet"
+    )
 
 
 def _quote_pause(state: RolloutState, pause: Decided) -> str:

@@ -13,6 +13,7 @@ from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import list_rows, to_columns
 from rollout.experiment.tables import (
     evidence,
+    goals,
     power,
     rates,
     scorecard,
@@ -34,6 +35,7 @@ _TABLES: Mapping[str, tuple[Callable[[RecordedRollout], Iterable[Any]], type]] =
     "health": (share.health, share.HealthRow),
     "timeline": (timeline.timeline, timeline.EventRow),
     "quantiles": (rates.quantiles, rates.QuantileRow),
+    "goals": (goals.goals, goals.GoalRow),
     "uplift": (lambda record: uplift.uplift(record, UPLIFT_LEVEL), uplift.UpliftRow),
     "sensitivity": (sensitivity.sensitivity, sensitivity.SensitivityRow),
     "power": (power.power, power.PowerRow),

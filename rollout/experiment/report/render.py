@@ -27,12 +27,16 @@ CHARTS: Mapping[str, str] = {
     "evidence": "Evidence of harm of each guardrail and together, against that of a rollback.",
     "safety": "Evidence of safety of each guardrail, against that of a promotion.",
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
+    "goals": "Each goal's difference with its interval, at all looks at once.",
     "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
     "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
     "power": "The least harm that is found in half of all rollouts.",
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
+
+_SHARES = {"share", "to", "canary_share", "stable_share", "difference", "low", "high", "change"}
+"""Columns of shares and of differences between them, written in per cent."""
 
 
 def to_page(experiment: Experiment, document: ReportDocument) -> str:
@@ -51,7 +55,8 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    charts = {name: _draw(experiment.plot, name) for name in CHARTS}
+    asked = [name for name in CHARTS if name != "goals" or document.tables["goals"]]
+    charts = {name: _draw(experiment.plot, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
         report=document,
         headings=HEADINGS,
@@ -79,7 +84,7 @@ def _write_cell(row: Row, name: str) -> str:
     value: Any = row[name]
     if value is None or value == "":
         return ""
-    if name in {"share", "to"}:
+    if name in _SHARES:
         return f"{value * 100:.3g} %"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"

@@ -134,6 +134,25 @@ def uplift(record: RecordedRollout, level: float) -> Iterator[UpliftRow]:
         )
 
 
+def compare(
+    guardrail: Guardrail,
+    counts: Sequence[Counts],
+    edge: float | None,
+    dispersion: Dispersion | None,
+    level: float,
+) -> UpliftRow | None:
+    """Return one comparison, alone; None where no look compared both versions."""
+    own = counts if edge is None else [*_list_beyond(counts, edge, guardrail)]
+    looks = _weigh(own, dispersion)
+    what = describe_bad(guardrail, edge)
+    return None if looks is None else _build_row(guardrail.name, what, looks, level)
+
+
+def describe_bad(guardrail: Guardrail, edge: float | None) -> str:
+    """Say what is bad: failed units, or those beyond an edge."""
+    return describe_share(Readout() if edge is None else Readout(edge=edge), guardrail.metric)
+
+
 def _list_questions(record: RecordedRollout, guardrail: Guardrail) -> Iterator[tuple[str, _Looks]]:
     test = record.state.guardrails[guardrail.name].test
     counts = [u.counts for u in list_compared(record) if u.guardrail == guardrail.name]

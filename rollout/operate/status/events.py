@@ -29,6 +29,7 @@ _DECIDED = {
     "hold back": ("Normal", "HoldBack"),
     "promote": ("Normal", "Promote"),
     "roll back": ("Warning", "RollBack"),
+    "reallocate": ("Normal", "Reallocate"),
     "retreat": ("Warning", "Retreat"),
     "undo": ("Warning", "Undo"),
     "pause": ("Warning", "Pause"),

@@ -79,7 +79,7 @@ def _read_time(value: Any) -> str | float:
 
 
 # A time's edge is a number that buckets have exactly: `250ms` is 0.25 s, and 250 ms.
-_TimeEdge = Annotated[
+TimeEdge = Annotated[
     str | float,
     BeforeValidator(_read_time),
     WithJsonSchema(
@@ -111,6 +111,14 @@ class Never(Model):
     )
 
 
+def find_edge_in(edge: str | float, unit: str) -> float:
+    """Return the edge of a bucket as a number in `s` or `ms`, or in the metric's own unit."""
+    if isinstance(edge, float):
+        return edge
+    seconds = Decimal(edge.removesuffix("s"))
+    return float(seconds if unit == "s" else seconds * 1000)
+
+
 _EDGE = "It must be the edge of a bucket of both versions."
 
 
@@ -135,14 +143,11 @@ class Edge(Model):
 class Slower(Edge):
     """How many units may take longer than a time."""
 
-    than: _TimeEdge = Field(description=f"A time, 250ms, or a number in the metric's unit. {_EDGE}")
+    than: TimeEdge = Field(description=f"A time, 250ms, or a number in the metric's unit. {_EDGE}")
 
     def find_edge(self, unit: str) -> float:
         """Return the edge in `s` or `ms`."""
-        if isinstance(self.than, float):
-            return self.than
-        seconds = Decimal(self.than.removesuffix("s"))
-        return float(seconds if unit == "s" else seconds * 1000)
+        return find_edge_in(self.than, unit)
 
 
 class Above(Edge):

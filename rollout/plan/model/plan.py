@@ -37,6 +37,8 @@ from rollout.plan.model.terms import (
     WhenBlind,
     only_observes,
 )
+from rollout.plan.model.trial.fit import check_experiment_fits, check_goals_fit
+from rollout.plan.model.trial.terms import FALSE_WINNER, Goal, Trial
 
 __all__ = [
     "Budget",
@@ -73,6 +75,9 @@ class Spec(Model):
     ramp: Ramp = Field(description="How the canary's weight grows.")
     holdback: Holding = Field(None, description="A last bake before the promotion.")
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
+    goals: list[Goal] | None = Field(
+        None, min_length=1, description="What is to get better, of what is guarded."
+    )
     confidence: Confidence = Field(Confidence(), description="Declared error rates.")
     prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")
     interval: Span = written(
@@ -85,6 +90,10 @@ class Spec(Model):
     deadline: Span = written("24h", "Longest time to a decision.")
     when_inconclusive: Literal["pause", "rollback", "promote"] = Field(
         "pause", description="What to do when the deadline passes without proof."
+    )
+    experiment: Trial | None = Field(
+        None,
+        description="An A/B experiment at the ramp's last step: its end, and what a winner does.",
     )
     patience: Span = written("24h", "How long a pause waits for a person before rolling back.")
     on_drift: Literal["adopt", "revert", "pause"] = Field(
@@ -124,6 +133,11 @@ class Spec(Model):
         None,
         description="How the mesh treats both versions; left as it is when left out.",
     )
+
+    @property
+    def false_winner(self) -> float:
+        """The chance that any goal is ever called better or worse wrongly."""
+        return self.experiment.false_winner if self.experiment else FALSE_WINNER
 
     @property
     def before(self) -> float | None:
@@ -237,6 +251,20 @@ class Spec(Model):
             message = "sums and exposures show no harm and prove nothing: nothing else is guarded"
             raise fault("P028", message, hint="add a guardrail of errors, with a margin")
         return guardrails
+
+    @field_validator("goals")
+    @classmethod
+    def _check_goals(cls, goals: list[Goal] | None, info: ValidationInfo) -> list[Goal] | None:
+        if goals is not None and "guardrails" in info.data:
+            check_goals_fit(goals, info.data["guardrails"])
+        return goals
+
+    @field_validator("experiment")
+    @classmethod
+    def _check_experiment(cls, experiment: Trial | None, info: ValidationInfo) -> Trial | None:
+        if experiment is not None:
+            check_experiment_fits(experiment, info.data)
+        return experiment
 
     @field_validator("interval")
     @classmethod

@@ -18,8 +18,9 @@ from rollout.stories.world.store import SimulatedDisk
 from rollout.stories.world.traffic import ServiceTraffic
 from rollout.stories.world.world import StoryWorld
 
-RAISING = frozenset({"advance", "hold back", "promote", "resume", "make route"})
-LOWERING = frozenset({"roll back", "retreat", "undo"})
+RAISING = frozenset({"advance", "hold back", "promote", "resume", "make route", "reallocate"})
+LOWERING = frozenset({"roll back", "retreat", "undo", "reallocate"})
+_STEPS = frozenset({"advance", "hold back", "promote"})
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ class RolloutTrace:
         """The newest decision that is no hold."""
         acts = (fact for _, _, fact in reversed(self.decisions) if fact.action != "hold")
         return next(acts, None)
+
+
+def is_climbing(trace: RolloutTrace, fact: Decided) -> bool:
+    """Return whether a decision, the trace's newest, gives the canary more of the ramp."""
+    if fact.action == "reallocate":
+        return fact.split.share > trace.last_split.share
+    return fact.action in _STEPS
 
 
 @dataclass

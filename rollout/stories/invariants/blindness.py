@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
-from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
+from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
 from rollout.stories.setting import CANARY, SHOWN, STABLE, TIMES
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.world import PERIOD
@@ -33,7 +33,7 @@ class NeedsEvidence(Invariant):
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         code, _ = split_reason(fact.reasons[0])
         joint = fact.numbers.get("joint") or 0.0
-        is_raised = fact.action in {"advance", "hold back", "promote"} and code != "human"
+        is_raised = is_climbing(trace, fact) and code != "human"
         if is_raised and joint > _NEAR:
             self.break_(f"{fact.action} with {joint / (2 * _NEAR):.0%} of the evidence of harm")
         if fact.action not in {"promote", "hold back"}:
@@ -43,7 +43,7 @@ class NeedsEvidence(Invariant):
                 self.break_("promoted for a person, and nobody said that")
         elif code in {"inconclusive", "used-up"}:
             self._check_inconclusive(trace)
-        elif code == "all-safe":
+        elif code in {"all-safe", "better"} and "all-safe" in fact.reasons:
             self._check_safe(trace, fact)
         elif code != "held-back":
             self.break_(f"promoted for {fact.reasons[0]}")
@@ -100,7 +100,7 @@ class FailsStatic(Invariant):
         if code == "blind-too-long" and fact.action in {"pause", "roll back"}:
             self._check_action(trace)
         is_own = code not in {"human", "held-back"}
-        if fact.action in {"advance", "hold back", "promote"} and is_own:
+        if is_climbing(trace, fact) and is_own:
             self._check_increase(trace, fact)
 
     def after_step(self) -> None:
@@ -117,9 +117,9 @@ class FailsStatic(Invariant):
 
     def _has_to_act(self, trace: RolloutTrace) -> bool:
         last, live = trace.last, self.world.api.objects.get(self.world.key)
-        is_climbing = last is not None and last.action in {"advance", "resume"}
+        has_climbed = last is not None and last.action in {"advance", "reallocate", "resume"}
         has_way = last is not None and last.split.way == "weights"
-        is_open = is_climbing and has_way and not (trace.has_ended or trace.is_paused)
+        is_open = has_climbed and has_way and not (trace.has_ended or trace.is_paused)
         return is_open and bool(read_shares(live).canary)
 
     def _check_action(self, trace: RolloutTrace) -> None:

@@ -8,7 +8,7 @@ from rollout.decide.record.facts import Decided
 from rollout.decide.record.reasons import split_reason
 from rollout.decide.record.route_facts import Followed
 from rollout.ports import Entry
-from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
+from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
 from rollout.stories.setting import CANARY, SCRAPE, STABLE
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.store import SimulatedDisk
@@ -47,7 +47,7 @@ class SharesAreTrue(Invariant):
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         code, _ = split_reason(fact.reasons[0])
-        if fact.action not in {"advance", "hold back", "promote"} or code == "human":
+        if not is_climbing(trace, fact) or code == "human":
             return
         if trace.plan.spec.traffic is not None or self.chronicle.trusts_wall_clock:
             return

@@ -45,8 +45,17 @@ class HarmIsShown(Invariant):
             self._check_lived(trace, "started", trace.plan.spec.deadline)
         elif code == "patience-over":
             self._check_lived(trace, "pause", trace.plan.spec.patience)
+        elif code in {"not-better", "worse"}:
+            self._check_lost(trace, fact)
         else:
             self.break_(f"rolled back for {fact.reasons[0]}")
+
+    def _check_lost(self, trace: RolloutTrace, fact: Decided) -> None:
+        goals = fact.numbers.get("goals", {}).values()
+        conclusions = {goal["conclusion"] for goal in goals}
+        has_won = "better" in conclusions and "worse" not in conclusions
+        if trace.plan.spec.experiment is None or has_won:
+            self.break_(f"rolled back for {fact.reasons[0]}, and its goals are {conclusions}")
 
     def _check_lived(self, trace: RolloutTrace, since: str, needed: float) -> None:
         """Check that a time was over by the hours in which a controller really ran."""

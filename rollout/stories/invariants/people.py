@@ -8,7 +8,7 @@ from rollout.decide.record.facts import Decided, HookAnswered, HookCalled, Human
 from rollout.decide.record.reasons import split_reason
 from rollout.decide.record.route_facts import Drifted
 from rollout.ports import Entry
-from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
+from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.store import SimulatedDisk
 
@@ -16,7 +16,6 @@ _SOON = 4.0  # seconds: some ticks
 _PUT_BACK = 8.0  # seconds: a look, and a write
 _NOTICED = 40.0  # seconds: the longest back-off of a step, and two looks
 _ORDERS = frozenset({"abort", "pause", "promote", "resume"})
-_CLIMBING = frozenset({"advance", "hold back", "promote"})
 
 
 def _is_refused(trace: RolloutTrace) -> bool:
@@ -59,7 +58,7 @@ class EditsAreAnswered(Invariant):
     def _check_put_back(self, trace: RolloutTrace, fact: Decided) -> None:
         """Check that no step comes upon an edit that the plan reverts."""
         since, code = self._differs_since, split_reason(fact.reasons[0])[0]
-        is_own = fact.action in _CLIMBING and code != "human"
+        is_own = is_climbing(trace, fact) and code != "human"
         if since is None or not is_own or trace.plan.spec.on_drift != "revert":
             return
         if self.world.now - since > _PUT_BACK + self.world.api.watch_lag:
@@ -120,7 +119,7 @@ class PeopleAreHeard(Invariant):
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         code, _ = split_reason(fact.reasons[0])
         is_kept = trace.was_paused and not self._has_lost_pause(trace)
-        if fact.action in _CLIMBING and is_kept and code != "human":
+        if is_climbing(trace, fact) and is_kept and code != "human":
             self.break_(f"{fact.action} in a pause")
         if self._asked is None or self._asked[1].rollout != trace.rollout:
             return

@@ -7,10 +7,10 @@ from functools import partial
 
 from rollout.decide.record.facts import Decided, Started
 from rollout.ports import Entry
-from rollout.stories.invariants.authority import AuthorityHolds
 from rollout.stories.invariants.base import Broken, Chronicle, Invariant
 from rollout.stories.invariants.blindness import FailsStatic, NeedsEvidence
 from rollout.stories.invariants.counts import CountsAreTrue, WindowsAreClean
+from rollout.stories.invariants.declared import AuthorityHolds, ExperimentHolds
 from rollout.stories.invariants.ends import (
     EndsAreReached,
     FieldsAreOurs,
@@ -67,6 +67,7 @@ CHECKS: tuple[type[Invariant], ...] = (
     NoTraceback,
     PoliciesGo,
     AuthorityHolds,
+    ExperimentHolds,
 )
 
 

@@ -74,9 +74,9 @@ class WeightsAreValid(Invariant):
             self.break_(f"routes have the sums {sorted(totals)}")
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
-        if fact.action not in {"advance", "hold back", "promote"}:
+        caps = {"advance": 0.5, "reallocate": 0.8, "hold back": 0.9, "promote": 1.0}
+        if fact.action not in caps:
             return
-        caps = {"advance": 0.5, "hold back": 0.9, "promote": 1.0}
         if fact.split.share > caps[fact.action] + _EQUAL:
             self.break_(f"{fact.action} to {fact.split.share:.0%}")
         if fact.action != "advance" or fact.split.way == "mirror":

@@ -79,6 +79,18 @@ def test_a_page_says_what_status_says(pages):
     assert re.search(r"harmful</span>", html)
 
 
+def test_goals_stand_on_the_page_of_a_plan_that_has_any(pages):
+    trial = pages_of(RECORDED.with_name("experiment.jsonl"))
+    trial.reader.refresh()
+    (rollout,) = trial.reader.states()
+    page = trial.rollout(rollout)
+    assert "accuracy: better" in page
+    assert "were 0.5 or less" in page
+    pages.reader.refresh()
+    (other, *_) = pages.reader.states()
+    assert "<h2>Goals</h2>" not in pages.rollout(other)
+
+
 def test_a_service_has_every_rollout_newest_first(pages):
     html = pages.service("clinical-ai", "discharge-summarizer")
     assert html.index("rolled back") < html.index("promoted")

@@ -20,7 +20,13 @@ RUNS = [
 
 def test_shares_times_and_reasons():
     world = summarise(PLAN, START, Scenario("bad", errors=Rate(4.0)), RUNS)
-    assert world.outcomes == {"promoted": 0.0, "rolled back": 0.75, "stuck": 0.25, "blind": 0.0}
+    assert world.outcomes == {
+        "promoted": 0.0,
+        "rolled back": 0.75,
+        "no winner": 0.0,
+        "stuck": 0.25,
+        "blind": 0.0,
+    }
     assert world.seconds[1] == 25.0
     assert world.canary_requests == 400
     assert world.harmful == ("errors",)

@@ -36,7 +36,7 @@ def test_json_has_a_stable_shape(file):
     (report,) = json.loads(done.output)["plans"]
     assert set(report) == {
         *("plan", "rollout", "runs", "seed", "read_from", "base"),
-        *("worlds", "remarks", "decides"),
+        *("worlds", "remarks", "decides", "has_experiment"),
     }
     names = [world["name"] for world in report["worlds"]]
     assert names == ["same", "2x errors", "+20 % latency", "-0.03 score", "worse"]

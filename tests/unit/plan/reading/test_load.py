@@ -25,6 +25,7 @@ OWN = (
     "labels: {version: v}}"
 )
 SUMS = "ratio: {sum: {series: x}, count: {series: y}}"
+GOALS = "goals: [{guardrail: errors}]"
 ISTIO = f"{ENVOY}\n    istio: {{virtualService: summarizer}}"
 
 # What is written instead of what, and the one line that must come of it.
@@ -317,6 +318,57 @@ CASES = [
         "tolerance: 10%",
         "slower: {than: 5 min, margin: {absolute: 1%}}",
         "15:63 P005 write a time, 250ms or 1.5s, or a number above zero in the metric's unit",
+    ),
+    (
+        "interval: 30s",
+        "goals: [{guardrail: error}]",
+        "16:23 P006 there is no guardrail `error`: a goal is guarded too (did you mean `errors`?)",
+    ),
+    (
+        "interval: 30s",
+        "goals: [{guardrail: errors}, {guardrail: errors}]",
+        "16:44 P010 the goal `errors` is given twice",
+    ),
+    (
+        "interval: 30s",
+        "goals: [{guardrail: latency}]",
+        "16:11 P004 `latency` is a histogram: say beyond which bucket's edge units are bad",
+    ),
+    (
+        "interval: 30s",
+        "goals: [{guardrail: errors, edge: 2}]",
+        "16:37 P029 `errors` has its own bad units: remove `edge`",
+    ),
+    (
+        "interval: 30s",
+        "experiment: {end: {looks: 9}}",
+        "16:15 P029 an experiment needs goals",
+    ),
+    (
+        "interval: 30s",
+        f"{GOALS}\n  experiment: {{end: {{}}}}",
+        "17:16 P004 an experiment needs an end: `after`, `looks` or `requests`",
+    ),
+    (
+        "interval: 30s",
+        f"{GOALS}\n  experiment: {{end: {{after: 2d}}}}",
+        "17:29 P029 the deadline of 1d comes before the end after 2d",
+    ),
+    (
+        "interval: 30s",
+        f"{GOALS}\n  whenInconclusive: promote\n  experiment: {{end: {{looks: 9}}}}",
+        "18:15 P029 `whenInconclusive: promote` would promote a canary that has not won",
+    ),
+    (
+        "interval: 30s",
+        f"{GOALS}\n  experiment: {{end: {{looks: 9}}, allocation: {{floor: 55%, cap: 70%}}}}",
+        "17:63 P008 half of the traffic must be within floor and cap of both versions",
+    ),
+    (
+        GOOD[GOOD.index(STEPS) :],
+        GOOD[GOOD.index(STEPS) :].replace(STEPS, "steps: [5%]").rstrip()
+        + f"\n  {GOALS}\n  experiment: {{end: {{looks: 9}}, allocation: {{floor: 10%, cap: 80%}}}}",
+        "18:45 P029 the ramp's last step 5 % is not within the canary's 20 % to 80 %",
     ),
     (
         GOOD[GOOD.index(ERRORS) - 2 : GOOD.index("  interval:")].strip(),

@@ -1,13 +1,15 @@
-"""What a plan's authority does not allow is neither decided nor written."""
+"""What a plan's authority or experiment does not allow is neither decided nor written."""
 
 from __future__ import annotations
 
-from rollout.decide.record.facts import Action, Decided, HumanSaid
+from rollout.decide.record.facts import Action, Decided, HumanSaid, Observed
 from rollout.decide.record.reasons import split_reason
 from rollout.stories.invariants.base import Invariant, RolloutTrace
+from rollout.stories.setting import STABLE
 from rollout.stories.world.apiserver import AcceptedWrite
 from rollout.stories.world.routes import read_shares
 
+_EQUAL = 1e-3
 _MAY: dict[str, frozenset[Action]] = {
     "observe": frozenset({"hold", "end"}),
     "abort-only": frozenset({"hold", "end", "roll back"}),
@@ -60,3 +62,47 @@ class AuthorityHolds(Invariant):
     def _find_authority(self, service: str) -> str | None:
         traces = [t for t in self.chronicle.traces.values() if t.service == service]
         return traces[-1].plan.spec.authority if traces else None
+
+
+class ExperimentHolds(Invariant):
+    """Shares move within floor and cap, not too often, and a canary that won nothing goes back."""
+
+    code = "experiment"
+    text = "an experiment's shares keep to its plan, and none but a winner is promoted"
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        if fact.action == "reallocate":
+            self._check_move(trace, fact)
+        codes = [reason.partition(":")[0] for reason in fact.reasons]
+        is_own = fact.action in {"promote", "hold back"} and codes[0] not in {"human", "held-back"}
+        if trace.plan.spec.experiment is not None and is_own:
+            self._check_winner(fact, codes)
+
+    def _check_move(self, trace: RolloutTrace, fact: Decided) -> None:
+        experiment = trace.plan.spec.experiment
+        allocation = experiment.allocation if experiment else None
+        if allocation is None:
+            self.break_("shares were moved, and the plan has them fixed")
+            return
+        share = fact.split.share
+        if not allocation.least - _EQUAL <= share <= allocation.most + _EQUAL:
+            self.break_(f"the canary got {share:.0%}, not within floor and cap")
+        if self._count_looks(trace, fact) < allocation.every and not self.world.was_restored:
+            self.break_(f"moved again before {allocation.every} looks")
+
+    def _count_looks(self, trace: RolloutTrace, fact: Decided) -> int:
+        """Count the looks since the move before, or since the start."""
+        looks = 0
+        for earlier in reversed(trace.disk.facts):
+            if earlier.rollout != trace.rollout or earlier is fact:
+                continue
+            if isinstance(earlier, Decided) and earlier.action == "reallocate":
+                break
+            looks += isinstance(earlier, Observed)
+        return looks
+
+    def _check_winner(self, fact: Decided, codes: list[str]) -> None:
+        goals = fact.numbers.get("goals", {}).values()
+        conclusions = [goal["conclusion"] for goal in goals]
+        if "better" not in conclusions or "worse" in conclusions or "better" not in codes:
+            self.break_(f"a {fact.action} over {STABLE}, and the goals are {conclusions}")

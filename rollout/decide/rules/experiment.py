@@ -1,0 +1,134 @@
+"""Rules of an experiment: the traffic follows the evidence, and its end names a winner.
+
+How it works: at the ramp's last step the goals are compared until the declared end. Where the plan
+lets the shares follow the evidence, the canary gets the chance that it is better at the first goal,
+between floor and cap, as Thompson sampling would deal it on average. The end promotes a winner, or
+takes the canary back, or asks a person, as the plan says. Guardrails go on all the while.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from analysis.fast_replace import replace
+from analysis.verdict.superiority_test import GoalResult, SuperiorityTest, conclude
+from rollout.decide.record.reasons import Reason
+from rollout.decide.record.split import split_at
+from rollout.decide.rules.choice import Choice, hold, pause, roll_back
+from rollout.decide.rules.progress import near_harm, proven
+from rollout.decide.rules.ramp import at_last_step
+from rollout.decide.rules.view import View
+from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.trial.terms import Allocation
+
+LEAST_MOVE = 0.05
+"""Share of all traffic: a smaller move is not worth a write to the mesh."""
+
+
+def comparing(view: View) -> Choice | None:
+    """Hold at the last step until the experiment's end, and move its shares meanwhile.
+
+    At the end a canary that is better at a goal and worse at none goes on to the rules of a
+    promotion, which ask that it is safe. Any other is taken back.
+    """
+    state = view.state
+    experiment = state.plan.spec.experiment
+    if experiment is None or state.phase != "stepping" or not at_last_step(state):
+        return None
+    results = conclude(state.goals, experiment.false_winner)
+    if not is_over(state, view.clock, results):
+        return _reallocate(view, experiment.allocation) or hold(view, Reason.EXPERIMENT)
+    reasons = list_results(results)
+    if experiment.winner == "ask" and not _is_granted(state):
+        return pause(view, Reason.AWAITING_PERSON, *reasons)
+    if not is_winner(results):
+        return roll_back(view, *reasons)
+    choice = proven(view)
+    is_first = choice is not None and choice.reasons == (Reason.ALL_SAFE,)
+    return replace(choice, reasons=(*reasons, Reason.ALL_SAFE)) if choice and is_first else choice
+
+
+def is_running(state: RolloutState) -> bool:
+    """Return whether an experiment is at its last step and has not ended."""
+    has_begun = state.plan.spec.experiment is not None and state.experiment_at is not None
+    return has_begun and state.phase == "stepping" and at_last_step(state)
+
+
+def is_over(state: RolloutState, clock: float, results: Mapping[str, GoalResult]) -> bool:
+    """Return whether an experiment has reached its end; with `early`, or concluded on all goals."""
+    experiment = state.plan.spec.experiment
+    if experiment is None or state.first_goal is None:
+        return False
+    end, first = experiment.end, state.first_goal
+    if experiment.early and all(r.conclusion != "undecided" for r in results.values()):
+        return True
+    began = state.experiment_at
+    has_lasted = end.after is not None and began is not None and clock - began >= end.after
+    has_looks = end.looks is not None and first.looks >= end.looks
+    has_units = end.requests is not None and first.units >= end.requests
+    return has_lasted or has_looks or has_units
+
+
+def is_winner(results: Mapping[str, GoalResult]) -> bool:
+    """Return whether the canary has won: better at a goal, and worse at none."""
+    conclusions = [result.conclusion for result in results.values()]
+    return "better" in conclusions and "worse" not in conclusions
+
+
+def list_results(results: Mapping[str, GoalResult]) -> list[str]:
+    """Return the reason of each goal that is concluded; that none is better where none is."""
+    named = [(name, result.conclusion) for name, result in sorted(results.items())]
+    worse = [Reason.WORSE.of(name) for name, conclusion in named if conclusion == "worse"]
+    better = [Reason.BETTER.of(name) for name, conclusion in named if conclusion == "better"]
+    return [*worse, *better] or [Reason.NOT_BETTER]
+
+
+def _is_granted(state: RolloutState) -> bool:
+    """Return whether a person resumed after the experiment's end was told."""
+    asking = state.pause
+    is_asked = asking is not None and Reason.AWAITING_PERSON in asking.reasons
+    return is_asked and asking is not None and state.resumed_wall >= asking.at
+
+
+def _reallocate(view: View, allocation: Allocation | None) -> Choice | None:
+    """Move the shares to where the evidence points; None where they stay.
+
+    The first goal's evidence of harm never gets more traffic, as on every step.
+    """
+    state = view.state
+    first = state.first_goal
+    if allocation is None or first is None:
+        return None
+    if first.looks - (state.allocated_looks or 0) < allocation.every:
+        return None
+    share = choose_share(first, allocation)
+    if abs(share - state.wanted.share) < LEAST_MOVE:
+        return None
+    split = split_at(share, state.total, state.wanted.way)
+    if split.canary > state.wanted.canary and near_harm(view) is not None:
+        return None
+    return Choice("reallocate", split, (Reason.REALLOCATED,))
+
+
+def choose_share(goal: SuperiorityTest, allocation: Allocation) -> float:
+    """Choose the canary's share: the chance that it is better, between floor and cap.
+
+    The chance is that of a normal approximation with flat priors. It need not be exact: it only
+    deals traffic, and every look is tested given its own exposures. It is rounded to a per cent.
+
+    Source: Thompson, Biometrika 25 (1933), 285-294: traffic by the probability of being better.
+    """
+    contrast = goal.contrast
+    difference = contrast.difference
+    if difference is None or not contrast.e_s:
+        return 0.5
+    shares = [
+        (bad + 1) / (units + 2)
+        for bad, units in ((contrast.x_c, contrast.e_c), (contrast.x_s, contrast.e_s))
+    ]
+    counts = (contrast.e_c, contrast.e_s)
+    variance = sum(p * (1 - p) / n for p, n in zip(shares, counts, strict=True))
+    deviation = math.sqrt(variance * max(contrast.log_divisor, 1.0))
+    chance = 0.5 * math.erfc(difference / (deviation * math.sqrt(2)))
+    return round(min(max(chance, allocation.least), allocation.most), 2)

@@ -1,0 +1,118 @@
+"""Texts about goals: what is measured, what is concluded, and how far the experiment has come."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analysis.fast_replace import replace
+from analysis.verdict.superiority_test import Conclusion, SuperiorityTest, conclude
+from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.measurement import name_bad
+from rollout.decide.text.numbers import chance, hundredths, points
+from rollout.plan.fields.units import duration, percent
+
+
+def measure_goal(state: RolloutState, name: str) -> str:
+    """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
+    goal, level = state.goals[name], state.plan.spec.false_winner
+    guardrail = next(g for g in state.plan.spec.guardrails if g.name == name)
+    edge = guardrail.metric.edge if goal.edge is None else goal.edge
+    bad = name_bad(replace(guardrail.metric, edge=edge))
+    contrast = goal.contrast
+    if contrast.difference is None:
+        return goal.problem or "nothing is compared yet"
+    canary, stable = (
+        percent(float(f"{bad / max(units, 1):.3g}"))
+        for bad, units in ((contrast.x_c, contrast.e_c), (contrast.x_s, contrast.e_s))
+    )
+    low, high = goal.bound_difference(level)
+    return (
+        f"{canary} of the canary's {bad}, stable's {stable}: "
+        f"{points(contrast.difference)} ({hundredths(low)} to {hundredths(high)})"
+    )
+
+
+def describe_experiment(state: RolloutState, _: str = "") -> str:
+    """Describe how far an experiment has come, and its first goal."""
+    progress = describe_progress(state, state.clock)
+    return f"the experiment goes on ({progress}); {_measure_first(state)}"
+
+
+def describe_progress(state: RolloutState, clock: float) -> str:
+    """Describe what is done of an experiment: `1,200 of 5,000 units, 3h of 7d`."""
+    experiment, first = state.plan.spec.experiment, state.first_goal
+    if experiment is None or first is None:
+        return ""
+    end, parts = experiment.end, []
+    if end.requests is not None:
+        parts.append(f"{first.units:,} of {end.requests:,} units")
+    if end.looks is not None:
+        parts.append(f"{first.looks:,} of {end.looks:,} looks")
+    if end.after is not None:
+        began = state.experiment_at
+        lasted = duration(clock - began) if began is not None else "0s"
+        parts.append(f"{lasted} of {duration(end.after)}")
+    return ", ".join(parts)
+
+
+def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) -> str:
+    """Describe one goal that is better or worse, and how unlikely that is by chance alone."""
+    level = state.plan.spec.false_winner
+    result = conclude(state.goals, level)[name]
+    evidence = result.better_of_all if conclusion == "better" else result.worse_of_all
+    count = len(state.goals)
+    family = f" over all {count} goals" if count > 1 else ""
+    return (
+        f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
+        f"equal versions: below {chance(evidence)}{family} (the plan accepts {percent(level)})"
+    )
+
+
+def describe_no_winner(state: RolloutState, _: str = "") -> str:
+    """Describe an end at which no goal is known to be better."""
+    texts = [f"{name}: {measure_goal(state, name)}" for name in state.goals]
+    return f"the experiment is over and no goal is known to be better; {'; '.join(texts)}"
+
+
+def describe_reallocation(state: RolloutState, _: str = "") -> str:
+    """Describe why an experiment's shares move."""
+    return f"the shares follow the evidence; {_measure_first(state)}"
+
+
+def _measure_first(state: RolloutState) -> str:
+    goals = state.plan.spec.goals or ()
+    names = (goal.guardrail for goal in goals[:1])
+    return "".join(f"{name}: {measure_goal(state, name)}" for name in names)
+
+
+def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
+    """Return every goal's numbers as plain data; evidence is log10, shares are 0 to 1."""
+    level = state.plan.spec.false_winner
+    results = conclude(state.goals, level)
+    return {
+        name: _list_numbers(state.goals[name], level)
+        | {
+            "better": result.better / math.log(10),
+            "worse": result.worse / math.log(10),
+            "better_of_all": result.better_of_all / math.log(10),
+            "worse_of_all": result.worse_of_all / math.log(10),
+            "needed": -math.log10(level),
+            "conclusion": result.conclusion,
+        }
+        for name, result in results.items()
+    }
+
+
+def _list_numbers(goal: SuperiorityTest, level: float) -> dict[str, Any]:
+    contrast = goal.contrast
+    low, high = goal.bound_difference(level)
+    return {
+        "canary": contrast.e_c,
+        "stable": contrast.e_s,
+        "canary_bad": contrast.x_c,
+        "stable_bad": contrast.x_s,
+        "difference": contrast.difference,
+        "low": low if contrast.e_c else None,
+        "high": high if contrast.e_c else None,
+    }

@@ -1,0 +1,168 @@
+"""Data of units that an analyst joins: tea-tasting's results, held against independent ones."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import tea_tasting as tt
+from scipy import stats
+
+from rollout.errors import InputError
+from rollout.experiment.experiment import Experiment
+from rollout.review.history import history
+from tests.support.worlds import Lab, plan
+
+SAME = 1e-9  # relative
+
+
+@pytest.fixture(scope="module")
+def units():
+    """Users' requests of both versions: words of the answer, and of the one before."""
+    dice = np.random.default_rng(3)
+    count = 4000
+    user = dice.integers(0, 600, count)
+    version = np.where(user % 2 == 0, "v1", "v2")
+    before = dice.normal(200, 40, 600)[user] + dice.normal(0, 10, count)
+    words = before + dice.normal(0, 15, count) + 3 * (version == "v2")
+    failed = dice.binomial(1, np.where(version == "v2", 0.04, 0.06))
+    calls = dice.integers(1, 4, count)
+    return pd.DataFrame(
+        {
+            "version": version,
+            "user": user,
+            "words": words,
+            "before": before,
+            "failed": failed,
+            "calls": calls,
+        }
+    )
+
+
+def arms(units, column):
+    return (units[units.version == arm][column].to_numpy() for arm in ("v1", "v2"))
+
+
+def joined(good, units, **metrics):
+    rows = good.join(units, metrics)
+    return {row["metric"]: row for row in rows.to_dict("records")}
+
+
+def test_a_mean_is_compared_as_welch_does(good, units):
+    row = joined(good, units, words=tt.Mean("words"))["words"]
+    stable, canary = arms(units, "words")
+    welch = stats.ttest_ind(canary, stable, equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    assert row["p_value"] == pytest.approx(welch.pvalue, rel=SAME)
+    assert row["difference"] == pytest.approx(canary.mean() - stable.mean(), rel=SAME)
+    assert (row["low"], row["high"]) == (
+        pytest.approx(low, rel=SAME),
+        pytest.approx(high, rel=SAME),
+    )
+    assert row["holds"] == "asked once"
+
+
+def test_two_shares_are_compared_as_pearson_does(good, units):
+    metric = tt.Proportion("failed", method="pearson", correction=False)
+    row = joined(good, units, failed=metric)["failed"]
+    table = [[own.sum(), len(own) - own.sum()] for own in arms(units, "failed")]
+    assert row["p_value"] == pytest.approx(
+        stats.chi2_contingency(table, correction=False).pvalue, rel=SAME
+    )
+
+
+def test_a_ratio_has_the_delta_methods_variance(good, units):
+    row = joined(good, units, per_call=tt.RatioOfMeans("failed", "calls", use_t=False))["per_call"]
+    ratios, variances = [], []
+    for x, y in zip(arms(units, "failed"), arms(units, "calls"), strict=True):
+        ratio, (vx, vxy, vy) = x.mean() / y.mean(), np.cov(x, y)[np.triu_indices(2)]
+        ratios.append(ratio)
+        variances.append((vx - 2 * ratio * vxy + ratio**2 * vy) / y.mean() ** 2 / len(x))
+    z = (ratios[1] - ratios[0]) / np.sqrt(sum(variances))
+    assert row["difference"] == pytest.approx(ratios[1] - ratios[0], rel=SAME)
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(z)), rel=SAME)
+
+
+def test_a_covariate_takes_its_part_of_the_variance_away(good, units):
+    rows = joined(good, units, plain=tt.Mean("words"), cuped=tt.Mean("words", "before"))
+    before, words = units.before.to_numpy(), units.words.to_numpy()
+    theta = np.cov(before, words)[0, 1] / np.var(before, ddof=1)
+    adjusted = words - theta * (before - before.mean())
+    is_canary = (units.version == "v2").to_numpy()
+    welch = stats.ttest_ind(adjusted[is_canary], adjusted[~is_canary], equal_var=False)
+    cuped, plain = rows["cuped"], rows["plain"]
+    difference = adjusted[is_canary].mean() - adjusted[~is_canary].mean()
+    assert cuped["difference"] == pytest.approx(difference, rel=SAME)
+    assert cuped["low"] == pytest.approx(welch.confidence_interval(0.95).low, rel=SAME)
+    assert cuped["high"] - cuped["low"] < 0.6 * (plain["high"] - plain["low"])
+
+
+def test_ranks_are_compared_as_mann_and_whitney_do(good, units):
+    row = joined(good, units, ranks=tt.MannWhitneyU("words"))["ranks"]
+    stable, canary = arms(units, "words")
+    assert row["p_value"] == pytest.approx(stats.mannwhitneyu(canary, stable).pvalue, rel=SAME)
+
+
+def test_the_share_of_units_is_held_against_the_weight(units):
+    lab = Lab(plan=plan(ramp={"steps": ["50%"], "bake": "8s"}))
+    lab.run()
+    rows = Experiment(history(lab.entries)).join(units, {"words": tt.Mean("words")})
+    row = next(row for row in rows.to_dict("records") if row["metric"] == "share of units")
+    stable, canary = (len(own) for own in arms(units, "words"))
+    z = (abs(canary - stable) / 2 - 0.5) / np.sqrt((canary + stable) / 4)  # continuity corrected
+    assert row["p_value"] == pytest.approx(2 * stats.norm.sf(z), rel=SAME)
+
+
+def test_units_of_one_user_are_added_up_first(good, units):
+    rows = good.join(units, {"per": tt.RatioOfMeans("failed", "calls")}, user="user")
+    row = rows.to_dict("records")[0]
+    assert row["stable_units"] + row["canary_units"] == units.user.nunique()
+
+
+def test_users_of_both_versions_are_left_out_and_counted(good, units):
+    mixed = units.copy()
+    mixed.loc[mixed.index[:1], "version"] = "v1" if mixed.version[0] == "v2" else "v2"
+    rows = good.join(mixed, {"words": tt.Mean("words")}, user="user")
+    assert rows["note"][0] == "1 users met both versions and are left out"
+
+
+def test_polars_gives_the_same(good, units):
+    metrics = {"words": tt.Mean("words")}
+    pandas, polars = good.join(units, metrics), good.join(pl.from_pandas(units), metrics)
+    assert polars["difference"][0] == pytest.approx(pandas["difference"][0], rel=SAME)
+
+
+def test_the_controllers_goals_stand_beside_it():
+    goals = [{"guardrail": "errors"}]
+    lab = Lab(plan=plan(goals=goals))
+    lab.run()
+    frame = pd.DataFrame({"version": ["v1", "v2"] * 20, "words": range(40)})
+    rows = Experiment(history(lab.entries)).join(frame, {"words": tt.Mean("words")})
+    assert list(rows["source"]) == ["units", "controller"]
+    assert list(rows["holds"]) == ["asked once", "at every look"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"version": "arm"}, "there is no column `arm`: version, user"),
+        ({"user": "patient"}, "there is no column `patient`"),
+    ],
+)
+def test_a_missing_column_is_named(good, units, change, words):
+    with pytest.raises(InputError, match=words):
+        good.join(units, {"words": tt.Mean("words")}, **change)
+
+
+def test_a_missing_version_is_named(good, units):
+    with pytest.raises(InputError, match="no unit is of v2"):
+        good.join(units[units.version == "v1"], {"words": tt.Mean("words")})
+
+
+def test_without_tea_tasting_one_sentence_says_what_to_install(good, units, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tea_tasting", None)
+    with pytest.raises(InputError, match=r"pip install 'surefoot\[units\]'"):
+        good.join(units, {})
