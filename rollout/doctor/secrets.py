@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollout.doctor.finding import Finding
-from rollout.observe.access.address import name_host
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.redact import has_secret
@@ -30,8 +29,8 @@ def of_plan(plan: Plan) -> Iterator[Finding]:
 def of_server(server: PrometheusServer, exposed: Iterable[str]) -> Iterator[Finding]:
     """Yield a warning for each file with a secret of a server's access that others may read."""
     for path in exposed:
-        message = f"{path} holds a secret of the access {server.access}, and others may read it"
-        yield Finding("prometheus", name_host(server.url), "warn", message, f"chmod 600 {path}")
+        message = f"{path} holds a secret of this access, and others may read it"
+        yield Finding("prometheus", server.access or "", "warn", message, f"chmod 600 {path}")
 
 
 def _list_paths(value: Any, path: str) -> Iterator[str]:
