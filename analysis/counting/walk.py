@@ -211,7 +211,9 @@ class Walk:
                     self.words.append(f"{text}, and back")
                     return later
                 if points[later][0] - at >= SETTLED * seconds:
-                    if not self._has_start and not _is_even(points[index : later + 1]):
+                    is_back = all(map(ge, points[later][1], self._mark))
+                    is_even = _is_even(points[index : later + 1])
+                    if not self._has_start and (is_back or not is_even):
                         return self._doubt_again(points, later)
                     break
             else:

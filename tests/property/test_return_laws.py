@@ -103,8 +103,3 @@ def live_with_rising_workers(world):
         worlds.write(world.server, ("v2", "200"), scrape * SCRAPE, ages[answering], target)
 
     world.live(happen)
-
-
-@given(SEEDS)
-def test_workers_that_answer_in_rising_order_are_never_counted_for_more(seed):
-    live_with_rising_workers(World(seed))
