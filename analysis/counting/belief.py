@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import add
 
-from analysis.counting.change import Left, limit_pace
+from analysis.counting.change import Left, Owed, limit_pace
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import (
     Arm,
@@ -83,6 +83,7 @@ def count_believed(
     company = Company.of(lines, pace, cursor.left)
     changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
     held, left = set(cursor.held), dict[Key, Left | None](cursor.left)
+    owed, paces = dict[Key, Owed | None](cursor.owed), dict(cursor.paces)
     totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
     words: list[str] = []
     unlabelled: dict[Arm, int] = dict.fromkeys(_ARMS, 0)
@@ -99,6 +100,10 @@ def count_believed(
             remembered=remembered,
             siblings=siblings,
             left=cursor.left.get(line.key),
+            is_sum=line.series.is_sum,
+            owed=cursor.owed.get(line.key),
+            own_pace=cursor.paces.get(line.key, 0.0),
+            began=cursor.began,
         )
         _begin(walk, line, cursor, lines, plain)
         try:
@@ -111,6 +116,7 @@ def count_believed(
             doubted[line.key] = walk.remembered
         # What fell before the baseline has counted nothing, so there is nothing to take back.
         left[line.key] = walk.left if cursor.started else None
+        owed[line.key], paces[line.key] = walk.owed, walk.own_pace
         if cursor.started:
             _add(totals[line.series.arm], line.series, units)
             unlabelled[line.series.arm] += sum(units) * line.series.unlabelled
@@ -129,6 +135,8 @@ def count_believed(
         doubted=doubted,
         held=frozenset(key for key in held if key not in plain),
         left={key: of for key, of in left.items() if of is not None},
+        owed={key: of for key, of in owed.items() if of is not None},
+        paces={key: own for key, own in paces.items() if own},
     )
     return Belief(cursor.after_baseline(), counts, tuple(dict.fromkeys(words)))
 
@@ -143,7 +151,17 @@ def find_open(
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
     fell = {line.key for line in lines if line.points and line.key in cursor.left}
+    fell |= {line.key for line in lines if _may_be_back(line, cursor, pace)}
     return fell | {line.key for line in lines if line.is_open(pace, started=cursor.started)}
+
+
+def _may_be_back(line: SeriesPoints, cursor: Cursor, pace: float) -> bool:
+    """Whether a sum that fell rises by so much that a lost member may be back."""
+    owed, own = cursor.owed.get(line.key), cursor.paces.get(line.key) or pace
+    return owed is not None and any(
+        owed.may_be_back(sum(after) - sum(before), end - start, own)
+        for (start, before), (end, after) in line.gaps
+    )
 
 
 def _prepare(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, list[SeriesPoints]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from operator import ge, sub
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+from operator import add, ge, sub
 from typing import Literal, NamedTuple
 
 Change = Literal["rise", "reset", "jitter", "fall", "leap"]
 """`fall` and `leap` are doubted: no single process counts like that."""
+
+Units = tuple[int, ...]
+"""Units per bucket; a plain counter has one."""
 
 UNIT = 1
 """A fall by one unit is jitter, however low the counter."""
@@ -36,6 +39,9 @@ SETTLED = 3
 
 AT_ONCE = 0.5
 """Share of a fall that is made good in one gap: another process answered meanwhile."""
+
+ABSENT = 1.5
+"""How much longer than that of the fall a gap is in which the sum itself was not there."""
 
 
 def find_slowest(gains: Iterable[tuple[int, float]]) -> float:
@@ -121,3 +127,60 @@ def find_fall(samples: Sequence[tuple[float, Sequence[float]]]) -> Left | None:
     ]
     is_open = falls and not all(map(ge, units[-1][1], falls[-1].level))
     return falls[-1] if is_open else None
+
+
+class Owed(NamedTuple):
+    """By how many units per bucket a sum fell in all, by how many at least at once, and how soon.
+
+    A sum over processes falls where one of them is lost, and nothing tells that from a restart. So
+    a fall counts nothing; of a later gap that rises by as much only the rest counts, since the
+    member may be back. All that is counted then lies above the level before the fall.
+
+    `seconds` is the length of the shortest gap in which it fell.
+    """
+
+    units: Units
+    least: int
+    seconds: float
+
+    def find_back(self, before: Sequence[int], after: Sequence[int], seconds: float) -> Units:
+        """Return what a gap of so many `seconds` may bring back, per bucket.
+
+        A lost member has at least what the sum fell by. A sum that was not there for a while may
+        have lost another one meanwhile, which hides how much is back.
+        """
+        is_back = self._is_back(sum(after) - sum(before), seconds)
+        if not is_back or not all(map(ge, after, before)):
+            return tuple(0 for _ in self.units)
+        return tuple(map(min, map(sub, after, before), self.units))
+
+    def may_be_back(self, gained: int, seconds: float, pace: float) -> bool:
+        """Return whether a rise may bring back anything, by the highest pace of the sum so far."""
+        return self._is_back(gained, seconds) or not may_follow_restart(gained, seconds, pace)
+
+    def _is_back(self, gained: int, seconds: float) -> bool:
+        return gained >= self.least or seconds > ABSENT * self.seconds
+
+    def pay(self, back: Sequence[int]) -> Owed | None:
+        """Return what is owed still; None where nothing is."""
+        units = tuple(map(sub, self.units, back))
+        return self._replace(units=units, least=min(self.least, sum(units))) if any(units) else None
+
+    def on_edges(self, convert: Callable[[tuple[float, ...]], Sequence[float]]) -> Owed:
+        """Return what is owed in other buckets; `convert` takes cumulative counts there."""
+        row = tuple(map(int, convert(tuple(map(float, accumulate(self.units))))))
+        return self._replace(units=tuple(map(sub, row, (0, *row))))
+
+
+def owe(
+    owed: Owed | None, before: Sequence[int], after: Sequence[int], seconds: float
+) -> Owed | None:
+    """Return what is owed after a change from `before` to `after` that counts nothing."""
+    lost = tuple(max(0, gone) for gone in map(sub, before, after))
+    if not any(lost):
+        back = map(min, map(sub, after, before), owed.units) if owed else ()
+        return owed.pay(tuple(back)) if owed else None
+    if owed is None:
+        return Owed(lost, sum(lost), seconds)
+    least = min(owed.least, sum(lost))
+    return Owed(tuple(map(add, owed.units, lost)), least, min(owed.seconds, seconds))

@@ -20,7 +20,7 @@ from operator import add, lt, sub
 from typing import Literal
 
 from analysis.counting import native_histogram
-from analysis.counting.change import Left
+from analysis.counting.change import Left, Owed
 from analysis.counting.counts import EXACT, INEXACT, Counts, EvidenceError
 from analysis.counting.native_histogram import Grid
 from analysis.fast_replace import replace
@@ -47,7 +47,8 @@ class Series:
     a histogram (`edges` ends with infinity; empty for a plain counter). `bad` marks a counter of
     bad units, which are exposures too, unless `total` is false: then another counter has all units.
     Nobody can tell whether the units of one that is `unlabelled` are bad. One that counts an
-    `amount`, such as tokens, may rise at any pace: a single request may add any number.
+    `amount`, such as tokens, may rise at any pace: a single request may add any number. What is a
+    `sum` over processes falls where one of them is lost, which tells nothing of a restart.
     `process` groups series that restart together: a restart
     visible in one of them holds for all; empty means the series is on its own. `schema` marks a
     native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
@@ -64,6 +65,7 @@ class Series:
     total: bool = True
     unlabelled: bool = False
     amount: bool = False
+    is_sum: bool = False
 
     def kinds(self, units: tuple[int, ...]) -> tuple[int, ...]:
         """Return what its units count: per bucket, or as (exposures, bad units)."""
@@ -78,8 +80,9 @@ class Cursor:
     `began` is its newest sample's time. A series that first appears after it is new. Only `belief`
     uses `pace`, the highest rate, in units per second, that one series was believed to have served
     at, `doubted`: until when a series that fell or leapt is remembered for it, `held`: the
-    series whose last sample was lower by a unit or so than the count that stands, and `left`: what
-    those that are doubted for a fall had counted before it.
+    series whose last sample was lower by a unit or so than the count that stands, `left`: what
+    those that are doubted for a fall had counted before it, `owed`: what sums fell by,
+    and `paces`: the highest rates of single sums.
     """
 
     last: Mapping[tuple[Arm, str], Sample] = field(default_factory=dict)
@@ -92,6 +95,8 @@ class Cursor:
     doubted: Mapping[tuple[Arm, str], float] = field(default_factory=dict)
     held: frozenset[tuple[Arm, str]] = frozenset()
     left: Mapping[tuple[Arm, str], Left] = field(default_factory=dict)
+    owed: Mapping[tuple[Arm, str], Owed] = field(default_factory=dict)
+    paces: Mapping[tuple[Arm, str], float] = field(default_factory=dict)
 
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest sample; None if it has none."""
@@ -170,7 +175,8 @@ def in_one_layout(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Seq
     if cursor.grid and grid != cursor.grid:
         at = partial(native_histogram.on_grid, cursor.grid.exponents, wanted=grid.exponents)
         last = {key: (time, at([values])[0]) for key, (time, values) in cursor.last.items()}
-        cursor = replace(cursor, last=last, edges=grid.edges, left={})
+        owed = {key: of.on_edges(lambda row: at([row])[0]) for key, of in cursor.owed.items()}
+        cursor = replace(cursor, last=last, edges=grid.edges, left={}, owed=owed)
     return replace(cursor, grid=grid), [_put_on_grid(entry, grid) for entry in sampled]
 
 

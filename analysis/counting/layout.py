@@ -30,7 +30,12 @@ def on_common_edges(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, S
     if len(common) < 2:
         raise EvidenceError(f"{DIFFER}, no edge is in all of them")
     last = {key: _pick(sample, cursor.edges, common) for key, sample in cursor.last.items()}
-    return replace(cursor, last=last, edges=common, left={}), [on_edges(s, common) for s in series]
+    owed = {
+        key: of.on_edges(lambda row: _pick((0.0, row), cursor.edges, common)[1])
+        for key, of in cursor.owed.items()
+    }
+    moved = replace(cursor, last=last, edges=common, left={}, owed=owed)
+    return moved, [on_edges(entry, common) for entry in series]
 
 
 def on_edges(series: Series, wanted: tuple[float, ...]) -> Series:

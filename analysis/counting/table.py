@@ -134,4 +134,6 @@ def rename_series(cursor: Cursor, names: Mapping[Key, Key]) -> Cursor:
         doubted={names.get(key, key): until for key, until in cursor.doubted.items()},
         held=frozenset(names.get(key, key) for key in cursor.held),
         left={names.get(key, key): of for key, of in cursor.left.items()},
+        owed={names.get(key, key): of for key, of in cursor.owed.items()},
+        paces={names.get(key, key): pace for key, pace in cursor.paces.items()},
     )

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from analysis.counting.change import SETTLED, is_leap
-from analysis.counting.cursor import Sample, Series, buckets, check, dropped, within
+from analysis.counting.cursor import Key, Sample, Series, buckets, check, dropped, within
 from analysis.counting.origin import Origins, series_id
 from analysis.counting.siblings import Point
 from analysis.fast_replace import replace
@@ -15,11 +15,15 @@ from analysis.fast_replace import replace
 _FEW = 3  # samples, of which none lies between others
 
 
-def compress_all(series: Sequence[Series], origins: Origins, pace: float) -> list[Series]:
+def compress_all(
+    series: Sequence[Series], origins: Origins, pace: float, owing: Collection[Key] = ()
+) -> list[Series]:
     """Thin each series to the samples that counting needs, given what is known of its restarts
     and the `pace` of the metric's series so far, in units per second (0 if unknown).
 
     Where a series falls, what it and the others of its target show right after it is needed too.
+    Of a sum over processes that fell, now or before (`owing`), each gap is: it may bring back what
+    was lost.
     Raises EvidenceError, as `compress` does.
     """
     counts = [_read_counts(entry.samples) for entry in series]
@@ -27,11 +31,13 @@ def compress_all(series: Sequence[Series], origins: Origins, pace: float) -> lis
     own: list[set[float]] = []
     for entry, points in zip(series, counts, strict=True):
         falls = set(_iterate_falls(points))
+        if falls and entry.is_sum:
+            falls.update(at for at, _ in points if at >= min(falls))
         own.append(times[entry.process] if entry.process else falls)
         own[-1].update(falls)
     return [
         entry
-        if len(entry.samples) < _FEW
+        if len(entry.samples) < _FEW or (entry.arm, entry.key) in owing
         else replace(
             entry, samples=_thin(entry.samples, points, _list_zeros(entry, origins), pace, at)
         )

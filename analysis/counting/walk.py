@@ -17,12 +17,16 @@ from operator import add, ge, sub
 
 from analysis.counting.change import (
     AT_ONCE,
+    FEW,
     SETTLED,
     Change,
     Left,
+    Owed,
     classify,
+    find_slowest,
     is_leap,
     may_follow_restart,
+    owe,
 )
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Sample
@@ -36,6 +40,7 @@ AGAIN = 4
 """Gaps within which a second restart that no evidence shows is doubted."""
 
 SEVERAL = "several processes seem to answer at one address"
+CHANGING = "members of this sum seem to come and go"
 _CONFIRMED = 0.1  # share of a leap's pace that must last, so that it is believed
 
 
@@ -45,7 +50,9 @@ class Walk:
 
     `pace` is in units per second, `remembered` the unix time until which an earlier doubt is, and
     `is_held` tells that the last sample is lower by a unit or so than where the walk stands. `left`
-    is what it stood at before a fall that counted and that nothing explains.
+    is what it stood at before a fall that counted and that nothing explains. A sum counts none of
+    its falls, `owed` is what it fell by, and `own_pace` is the highest of this one series.
+    At `began` the counting began, unix seconds.
     """
 
     origin: Origin
@@ -54,6 +61,10 @@ class Walk:
     is_held: bool = False
     siblings: Siblings = ALONE
     left: Left | None = None
+    is_sum: bool = False
+    owed: Owed | None = None
+    own_pace: float = 0.0
+    began: float | None = None
     words: list[str] = field(default_factory=list)
     _at: float = 0.0
     _mark: Units = ()
@@ -122,11 +133,12 @@ class Walk:
         if (left := self._find_back(at, units)) is not None:
             self._go_back(left, at, units)
             return index + 1
+        self._take_back(at, units)
         if not all(map(ge, units, self._mark)):
             self._end_run()  # what comes after a fall is judged by the pace before it
         change = self._classify(at, units)
         if change == "reset" and not self._is_known_reset(at, units):
-            return self._confirm(points, index)
+            return self._owe(at, units, index) if self.is_sum else self._confirm(points, index)
         if change in {"fall", "leap"}:
             return self._resolve(points, index, is_fall=change == "fall")
         self.is_held = change == "jitter"
@@ -143,18 +155,53 @@ class Walk:
         self._total = tuple(map(add, self._total, units))
         self._at, self._mark, self.is_held = at, units, False
 
+    def _has_to_last(self, at: float, units: Units) -> bool:
+        """Whether a fall is a restart only if it lasts: starts are known, or a pace from few gaps.
+
+        Several workers that answered in rising order before the baseline teach a pace of none.
+        """
+        if self._has_start:
+            return True
+        return self._is_early(at) and sum(units) > FEW
+
+    def _is_early(self, at: float) -> bool:
+        return self.began is not None and self._at - self.began < AGAIN * (at - self._at)
+
+    def _take_back(self, at: float, units: Units) -> None:
+        """Take off what a lost member of a sum may have brought back."""
+        if self.owed is None:
+            return
+        back = self.owed.find_back(self._mark, units, at - self._at)
+        if any(back):
+            self.words.append(f"{self.origin.name} rose by {sum(back):,} that may have been lost")
+            self.owed, self._mark = self.owed.pay(back), tuple(map(add, self._mark, back))
+
+    def _owe(self, at: float, units: Units, index: int) -> int:
+        """Count nothing of a fall of a sum; remember what it fell by."""
+        text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
+        self.words.append(f"{text}: a sum falls where one of its members is lost")
+        self.remembered = max(self.remembered or 0.0, at + AGAIN * (at - self._at))
+        self._move_to(at, units)
+        return index + 1
+
+    def _move_to(self, at: float, units: Units) -> None:
+        """Go on from another level, of which nothing is counted."""
+        if self.is_sum:
+            self.owed = owe(self.owed, self._mark, units, at - self._at)
+        self._at, self._mark, self.is_held = at, units, False
+
     def _confirm(self, points: Sequence[Point], index: int) -> int:
         """Count a fall that may be a restart, though no start time explains it.
 
-        Where start times are known and show none, it has to go on as after a restart, or its
-        siblings do. Raises EvidenceError as long as nobody can tell.
+        Where start times are known and show none, and soon after the baseline, it has to go on as
+        after a restart, or its siblings do. Raises EvidenceError as long as nobody can tell.
         """
         at, units = points[index]
         seconds = at - self._at
         if self.siblings.doubt(self._at, at):
             return self._resolve(points, index, is_fall=True)
         self.remembered = max(self.remembered or 0.0, at + AGAIN * seconds)
-        if self._has_start and not self.siblings.go_on(self._at, at):
+        if self._has_to_last(at, units) and not self.siblings.go_on(self._at, at):
             text = f"{self.origin.name} fell from {sum(self._mark):,} to {sum(units):,}"
             for later in range(index + 1, len(points)):
                 if falls(points[later - 1], points[later], self.pace):
@@ -164,6 +211,10 @@ class Walk:
                     self.words.append(f"{text}, and back")
                     return later
                 if points[later][0] - at >= SETTLED * seconds:
+                    is_back = all(map(ge, points[later][1], self._mark))
+                    is_even = _is_even(points[index : later + 1])
+                    if not self._has_start and (is_back or not is_even):
+                        return self._doubt_again(points, later)
                     break
             else:
                 raise EvidenceError(f"{text}: the scrapes after it tell whether it began again")
@@ -226,6 +277,10 @@ class Walk:
         if self._is_known_reset(at, units):
             return "reset"
         change = classify(self._mark, units, seconds, self.pace, is_up=is_known)
+        if change == "rise" and self.owed is not None:
+            # Where several members were lost at once, one of them may come back by itself.
+            gained, own = sum(units) - sum(self._mark), self.own_pace or self.pace
+            change = "rise" if may_follow_restart(gained, seconds, own) else "leap"
         if self.remembered is not None and at <= self.remembered:
             return self._classify_again(change, units, seconds)
         if change == "leap" and self.origin.by == "start":
@@ -259,6 +314,7 @@ class Walk:
         units, seconds = self._run
         if seconds and not self._has_doubted:
             self.pace = max(self.pace, units / seconds)
+            self.own_pace = max(self.own_pace, units / seconds) if self.is_sum else 0.0
         self._run = 0, 0.0
 
     def _resolve(self, points: Sequence[Point], index: int, *, is_fall: bool) -> int:
@@ -278,8 +334,10 @@ class Walk:
             return back
         if not has_settled:
             raise EvidenceError(f"{text} in {seconds:.3g} s: no process counts like that")
+        if is_fall and self._is_early(at) and not _is_even(points[index:]):
+            return self._begin_anew(points, index)
         self.words.append(f"{text}, which is not counted")
-        self._at, self._mark, self.is_held = at, units, False
+        self._move_to(at, units)
         return index + 1
 
     def _is_doubted_again(self, at: float) -> bool:
@@ -294,10 +352,20 @@ class Walk:
         (at, units), (end, _) = points[index], points[-1]
         jump = f"{self.origin.name} keeps jumping, from {sum(self._mark):,} to {sum(units):,}"
         if self.remembered is None or end < self.remembered:
-            raise EvidenceError(f"{jump}: {SEVERAL}")
+            raise EvidenceError(f"{jump}: {CHANGING if self.is_sum else SEVERAL}")
         self.words.append(f"{jump}; it is counted from there")
+        self._move_to(at, units)
         self.stand((at, units))
         return index + 1
+
+
+def _is_even(points: Sequence[Point]) -> bool:
+    """Whether no gap is a leap by the slowest: several workers may still answer in rising order."""
+    gains = [
+        (sum(after) - sum(before), end - at) for (at, before), (end, after) in pairwise(points)
+    ]
+    slowest = find_slowest(gains)
+    return not any(is_leap(units, seconds, slowest) for units, seconds in gains)
 
 
 def _lasts(points: Sequence[Point], pace: float) -> bool:

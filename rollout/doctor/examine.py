@@ -6,7 +6,7 @@ rights of the controller in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -55,6 +55,7 @@ class Tools:
     read: Read
     apply: Callable[[Sequence[Plan]], Sequence[Plan]] = lambda plans: plans
     permit: Callable[[Plan], None] = lambda _plan: None  # raises InputError
+    exposed: Callable[[PrometheusServer], Iterable[str]] = lambda _server: ()
 
 
 def examine(
@@ -98,6 +99,7 @@ def _examine_all(
     for plan in plans:
         yield from _check_permitted(plan, tools)
     for server in dict.fromkeys(server for plan in plans for server in list_servers(plan)):
+        yield from secrets.of_server(server, tools.exposed(server))
         answers = series.answers(server, tools.query, tools.now)
         yield answers
         # Without an answer every series would fail for the same reason: one finding is enough.

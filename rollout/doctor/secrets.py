@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollout.doctor.finding import Finding
 from rollout.plan.model.plan import Plan
+from rollout.plan.model.prometheus import PrometheusServer
 from rollout.redact import has_secret
 
 _CURE = (
@@ -23,6 +24,13 @@ def of_plan(plan: Plan) -> Iterator[Finding]:
             "resource keep the whole plan, and a recording needs `log --export --with-secrets`"
         )
         yield Finding("plan", plan.name, "warn", message, _CURE)
+
+
+def of_server(server: PrometheusServer, exposed: Iterable[str]) -> Iterator[Finding]:
+    """Yield a warning for each file with a secret of a server's access that others may read."""
+    for path in exposed:
+        message = f"{path} holds a secret of this access, and others may read it"
+        yield Finding("prometheus", server.access or "", "warn", message, f"chmod 600 {path}")
 
 
 def _list_paths(value: Any, path: str) -> Iterator[str]:

@@ -243,4 +243,4 @@ def _describe_native(source: Source, groups: Vector) -> str:
     """
     native = {name.removesuffix("_bucket") for name in source.names} - set(source.names)
     names = {group.get("__name__") for group, _ in groups}
-    return ", as native histograms" if names == native else ""
+    return ", native histograms without classic buckets" if names == native else ""

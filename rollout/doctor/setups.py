@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from analysis.counting.cursor import Cursor
 from analysis.counting.layout import DIFFER
-from analysis.counting.walk import SEVERAL
+from analysis.counting.walk import CHANGING, SEVERAL
 from rollout.decide.evidence.unlabelled import (
     count_standing,
     describe_unlabelled,
@@ -52,6 +52,10 @@ _START = (
     "export `process_start_time_seconds` or created timestamps, or scrape each target before its "
     "first request"
 )
+_MEMBERS = (
+    "judge the series of the processes themselves, which the sum is made of: a member that is lost "
+    "and comes back falls and rises with all that it ever counted"
+)
 _LAYOUTS = "give both versions the same buckets, or wait until only one layout is exported"
 _CURES = {
     "selectors of both versions": "make the two selectors of `arms` exclude each other",
@@ -59,6 +63,9 @@ _CURES = {
     DIFFER: _LAYOUTS,
     " ends at ": "judge at an edge that both versions have, or export a bucket that ends there",
     " is new": _START,
+    CHANGING: _MEMBERS,
+    "one of its members is lost": _MEMBERS,
+    "that may have been lost": _MEMBERS,
     " fell ": _ONE_PROCESS,
     " keeps jumping": _ONE_PROCESS,
     "not a whole number": (
@@ -135,6 +142,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
         for level, message, fix in (
             *_describe_collectors(result.raw, result),
             *_describe_starts(result.raw, result),
+            *_describe_sums(result.raw),
             *_describe_layouts(result.raw),
             *_describe_unlabelled(guardrail, result.raw),
             *of_buckets(guardrail, result.raw),
@@ -217,6 +225,18 @@ def _describe_starts(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str,
             "counts from its first sample on, and not what it served before"
         )
         yield "ok", message, ""
+
+
+def _describe_sums(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of sums over processes: nobody can tell a lost member from a restart."""
+    sums = [entry for entry in raw.series if entry.is_sum]
+    if sums:
+        example = _format_labels(raw, (sums[0].arm, sums[0].key))
+        message = (
+            f"{len(sums)} of its series are sums over processes, such as {example}: where one "
+            "falls nothing is counted, and a member that joins late counts with all it has served"
+        )
+        yield "warn", message, _MEMBERS
 
 
 def _describe_layouts(raw: RawPart) -> Iterator[tuple[Level, str, str]]:

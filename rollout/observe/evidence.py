@@ -27,16 +27,12 @@ from rollout.observe.matrix import (
 from rollout.observe.query import Query, QueryPart, selector_of
 from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.moves import list_returns, list_times
 
 Key = tuple[Arm, str]
 Target = tuple[str, str]  # the labels job and instance
 
 UP, START, UPTIME = "up", "process_start_time_seconds", "envoy_server_uptime"
-# Labels that name a process of its own: a target shows it only if its own series carry it too.
-_NAMES_PROCESS = re.compile(
-    r"(.*_)?(pod|instance|host|hostname|node|container|worker|pid|task|machine|shard)"
-    r"(_(name|id|uid|ip))?|exported_job"
-)
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class RawPart:
     def open(self) -> set[Key]:
         """The series whose evidence matters. Raises EvidenceError."""
         opened = find_open(self.query_part.cursor, self.series, self.plain)
-        return opened | {*self.returned}
+        return opened | {*self.returned} | {*self.moved}
 
     @cached_property
     def by_target(self) -> Mapping[Target | None, Sequence[Series]]:
@@ -89,6 +85,12 @@ class RawPart:
         return newest
 
     @cached_property
+    def moved(self) -> dict[Key, tuple[float, ...]]:
+        """By series when it came back that another one may have been meanwhile."""
+        returns = {(entry.arm, entry.key): list_returns(self, entry) for entry in self.series}
+        return {key: tuple(times) for key, times in returns.items() if times}
+
+    @cached_property
     def returned(self) -> dict[Key, tuple[tuple[float, float], ...]]:
         """By series that came back, the scrapes of its target before it did and when it did."""
         returned = {}
@@ -110,13 +112,6 @@ class RawPart:
 def list_fixed(source: Source, query_part: QueryPart) -> set[str]:
     """Return the labels whose meaning a guardrail's plan declares."""
     return {*source.declared, *query_part.metric.labels_of_outcome}
-
-
-def list_times(raw: RawPart, entry: Series) -> list[float]:
-    """Return the times of a series' last counted sample and of all newer ones."""
-    last = raw.query_part.cursor.last.get((entry.arm, entry.key))
-    newer = [at for at, _ in entry.samples if last is None or at > last[0]]
-    return newer if last is None else [last[0], *newer]
 
 
 @dataclass
@@ -183,14 +178,3 @@ def build_queries(query: Query, keys: Sequence[tuple[RawPart, Key]]) -> Iterator
         jobs, instances = (match_any({target[i] for target in targets if target}) for i in (0, 1))
         names = match_any((UP, START, UPTIME))
         yield f"{{__name__=~{names},job=~{jobs},instance=~{instances}}}{window}", False
-
-
-def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the labels that name the process which counted a series."""
-    return tuple(
-        sorted(
-            (name, value)
-            for name, value in labels.items()
-            if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
-        )
-    )

@@ -20,6 +20,7 @@ from rollout.errors import ObserveError
 from rollout.observe.native import NativeSample, native_series, number
 from rollout.observe.selectors.edges import at_edge
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.processes import is_sum
 from rollout.plan.fields.metric import DeclaredMetric
 
 _READABLE = 80  # characters; a longer label set has its digest as key
@@ -99,8 +100,9 @@ def _build_series(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMet
         raise ObserveError("a series is both a native histogram and another type")
     if len(items) > 1:
         raise ObserveError("two series have the same labels")
-    process = read_process_of_target(items[0].metric)
-    return native_series(Series(key, arm, (), process=process), items[0].histograms or [])
+    labels = items[0].metric
+    blank = Series(key, arm, (), process=read_process_of_target(labels), is_sum=is_sum(labels))
+    return native_series(blank, items[0].histograms or [])
 
 
 def _build_counter(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMetric) -> Series:
@@ -120,6 +122,7 @@ def _build_counter(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMe
         total=metric.counts_units(labels),
         unlabelled=metric.is_unlabelled(labels),
         amount=is_bad and metric.kind == "ratio",
+        is_sum=is_sum(labels),
     )
 
 
@@ -140,7 +143,9 @@ def _build_histogram(key: str, arm: Arm, items: Sequence[Item], _metric: Declare
     if not times:
         raise ObserveError("no scrape has every bucket of a histogram")
     samples = tuple((at, tuple(buckets[edge][at] for edge in edges)) for at in sorted(times))
-    return Series(key, arm, samples, edges=edges, process=read_process_of_target(items[0].metric))
+    labels = items[0].metric
+    process = read_process_of_target(labels)
+    return Series(key, arm, samples, edges=edges, process=process, is_sum=is_sum(labels))
 
 
 def _choose_edges(buckets: Mapping[float, Mapping[float, float]]) -> tuple[float, ...]:

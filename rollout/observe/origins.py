@@ -17,11 +17,11 @@ from rollout.observe.evidence import (
     Evidence,
     Key,
     RawPart,
-    list_times,
-    read_process,
     read_target,
 )
 from rollout.observe.matrix import Item, label_names, read_samples
+from rollout.observe.targets.moves import BREAK, is_moved, list_times
+from rollout.observe.targets.processes import read_process
 
 _PROXY = ("envoy_", "istio_")  # metrics that a proxy counts, whatever else its endpoint shows
 _ERROR = 2.0  # seconds by which a start time may be wrong: uptimes are whole, so are boot times
@@ -80,7 +80,18 @@ def _find_birth(raw: RawPart, entry: Series, evidence: Evidence) -> Origin:
     taken = _list_renamed(raw, entry)
     if taken or (before is not None and _is_renamed(raw, entry, before, first)):
         return Origin("", (first, *taken), "renamed")
-    starts = _list_starts(raw, entry, evidence)
+    origin = _find_zeros(raw, entry, evidence, before)
+    is_by_target = origin.by == "scrape" and before is not None
+    is_sure = is_by_target and first - (before or 0.0) <= BREAK * raw.query_part.scrape
+    zero = max((zero for zero in origin.zeros if zero <= first), default=None)
+    if zero is not None and not is_sure and is_moved(raw, entry, zero):
+        return Origin("", (first,), "renamed")
+    return origin
+
+
+def _find_zeros(raw: RawPart, entry: Series, evidence: Evidence, before: float | None) -> Origin:
+    """Return when a new series stood at 0, by its own process or by the scrape `before` it."""
+    first, starts = entry.samples[0][0], _list_starts(raw, entry, evidence)
     restarts, by = _compare_starts(starts, list_times(raw, entry))
     if by == "other":
         return Origin("", (), "other")
@@ -137,8 +148,10 @@ def _may_have_ended(raw: RawPart, entry: Series, first: float, start: float | No
 
 def _list_renamed(raw: RawPart, entry: Series) -> tuple[float, ...]:
     """Return the times at which a series came back while another one ended."""
-    back = raw.returned.get((entry.arm, entry.key), ())
-    return tuple(end for before, end in back if _is_renamed(raw, entry, before, end))
+    key = entry.arm, entry.key
+    back = raw.returned.get(key, ())
+    own = tuple(end for before, end in back if _is_renamed(raw, entry, before, end))
+    return *own, *raw.moved.get(key, ())
 
 
 def _read_created(raw: RawPart, entry: Series, evidence: Evidence) -> tuple[float, ...]:

@@ -248,9 +248,10 @@ def _select_new(raw: RawPart, origins: Origins) -> tuple[Series, ...]:
     lag. The cursor does not count a sample twice.
     """
     query_part, since = raw.query_part, _find_since(raw.query_part)
+    cursor = query_part.cursor
     short = [
         _cut_before(single, _find_cutoff(query_part, single, since))
-        for single in compress_all(raw.series, origins, query_part.cursor.pace)
+        for single in compress_all(raw.series, origins, cursor.pace, cursor.owed)
     ]
     is_newer = any(sample[0] > since for single in short for sample in single.samples)
     if not (is_newer or _is_newer(raw)):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rollout.errors import ObserveError
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.wire import clock
 from rollout.wire.meshes import router
@@ -74,4 +76,11 @@ def doctor_tools(
 
     query, envoy = open_prometheus(settings, permit=permit).vector, EnvoyAdmin(unknown, against)
     routes, apply = router(context), settings.apply
-    return Tools(query, now, routes, envoy, cluster, read, apply, reach.check_plan)
+
+    def exposed(server: PrometheusServer) -> Sequence[str]:
+        try:
+            return [*settings.accesses.resolve(server).list_exposed()]
+        except ObserveError:
+            return []  # a query tells why it cannot be asked
+
+    return Tools(query, now, routes, envoy, cluster, read, apply, reach.check_plan, exposed)

@@ -36,12 +36,15 @@ class Exporter:
     job: str = "envoy"
     labels: dict[str, str] = field(default_factory=dict)
     shows_uptime: bool = True
+    is_hidden: bool = False
 
     @property
     def target(self) -> dict[str, str]:
         return {"job": self.job, "instance": self.instance}
 
     def write(self, server: WrittenPrometheus, scrape: int, at: float) -> None:
+        if self.is_hidden:  # the scrape failed
+            return
         server.write("up", self.target, at, 1)
         if self.shows_uptime:
             server.write(UPTIME, self.target, at, float(int(self.age)))

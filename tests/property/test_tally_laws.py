@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
+from tests.property import test_return_laws as returns
 from tests.support.asking import LATENCY
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
 from tests.support.tallied import TalliedRollout
@@ -31,7 +32,15 @@ LIVES = [
     worlds.live_with_workers,
     worlds.live_with_a_recorded_sum,
     worlds.live_with_two_readers,
+    returns.live_with_names_that_come_back,
+    returns.live_with_a_small_recorded_sum,
+    returns.live_with_rising_workers,
 ]
+RENAMED = {
+    worlds.live_with_relabelling,
+    returns.live_with_names_that_come_back,
+    returns.live_with_a_small_recorded_sum,
+}
 EVENTS = ("", "", "restart", "lose")
 SHAPE, SCRAPE, LOOKS = "envoy_cluster_upstream_rq_time_bucket", 15.0, range(3, 20)
 EDGES = ("1", "5", "25", "+Inf")
@@ -41,7 +50,8 @@ class Beside:
     """Two rollouts on one server, which must count and doubt the same at every look.
 
     Only one of them knows of which target a series was that has ended. So where series go on under
-    other names (`is_renamed`) it counts no more than the other, which takes some for new ones.
+    other names, or are away for long (`is_renamed`), it counts no more than the other, which takes
+    some for new ones.
     """
 
     def __init__(self, server, guardrail, scrape, happen, *, is_renamed=False):
@@ -77,7 +87,7 @@ def reading_in_bulk(many):
 
 
 def beside(seed, events, live=None):
-    dice, is_renamed = random.Random(seed), live is worlds.live_with_relabelling
+    dice, is_renamed = random.Random(seed), live in RENAMED
     return partial(Beside, happen=lambda: dice.choice(events), is_renamed=is_renamed)
 
 

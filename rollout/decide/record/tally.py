@@ -78,6 +78,12 @@ class LookTally(BaseModel):
     )
     held_more: int = Field(0, exclude_if=_unset, description="Such series that are not listed.")
 
+    sums: dict[str, tuple[float, ...]] = Field(
+        {},
+        exclude_if=_unset,
+        description="Of sums over processes the highest pace; of those that fell also the least "
+        "fall, its seconds, and by how many units per bucket in all.",
+    )
     lost: tuple[Arm, ...] = Field(
         (),
         exclude_if=_unset,

@@ -6,8 +6,10 @@ import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_IMODE
 
 from pydantic import SecretStr
 
@@ -35,6 +37,7 @@ class AskedServer:
     parameters: Parameters = ()
     access: Access | None = None
     folder: Path = Path()
+    file: Path | None = None
 
     @property
     def path_of_ca(self) -> str | None:
@@ -46,6 +49,27 @@ class AskedServer:
         if certificate is None:
             return None
         return self._find(certificate.cert), self._find(certificate.key)
+
+    def list_exposed(self) -> Iterator[str]:
+        """Yield the files of ours that hold a secret and that others may read.
+
+        One that others own, such as a mounted Secret, is theirs to protect.
+        """
+        access = self.access
+        if access is None:
+            return
+        own = [header.value_file for header in access.headers]
+        own += [access.bearer.token_file] if access.bearer else []
+        own += [access.basic.password_file] if access.basic else []
+        own += [access.certificate.key] if access.certificate else []
+        paths = [self._find(name) for name in own if name]
+        if self.file is not None and access.holds_secret:
+            paths.append(str(self.file))
+        for path in paths:
+            with suppress(OSError):  # what cannot be read is told where it is used
+                status = Path(path).stat()
+                if status.st_uid == os.geteuid() and S_IMODE(status.st_mode) & 0o077:
+                    yield path
 
     def stamp_files(self) -> tuple[object, ...]:
         """Return what changes when a certificate's file does. Raises ObserveError."""
@@ -140,11 +164,12 @@ class Accesses:
 
     accesses: Sequence[Access] = ()
     folder: Path = field(default_factory=Path)
+    file: Path | None = None
 
     @classmethod
     def load(cls, path: Path) -> Accesses:
         """Load an access file. Raises InputError."""
-        return cls(load_accesses(path).accesses, path.absolute().parent)
+        return cls(load_accesses(path).accesses, path.absolute().parent, path)
 
     def resolve(self, server: PrometheusServer) -> AskedServer:
         """Return how a server is asked.
@@ -171,7 +196,8 @@ class Accesses:
         names = {name for name, _ in fixed}
         added = tuple(pair for pair in split_parameters(server.url)[1] if pair[0] not in names)
         base = split_parameters(declared)[0]
-        return AskedServer(base, name_host(base), (*fixed, *added), access, self.folder)
+        parameters = *fixed, *added
+        return AskedServer(base, name_host(base), parameters, access, self.folder, self.file)
 
     def _find(self, name: str) -> Access:
         for access in self.accesses:

@@ -137,6 +137,14 @@ class Access(Model):
     query: Annotated[list[Parameter], Field(default_factory=list)]
     timeout: Annotated[Span, AfterValidator(_check_timeout)] | None = None
 
+    @property
+    def holds_secret(self) -> bool:
+        """Whether a secret stands in the access file itself."""
+        secrets = [header.value for header in self.headers]
+        secrets += [self.bearer.token] if self.bearer else []
+        secrets += [self.basic.password] if self.basic else []
+        return any(secret is not None for secret in secrets)
+
     @checks("basic")
     @classmethod
     def _check_one_authorization(cls, basic: Basic | None, info: ValidationInfo) -> Basic | None:

@@ -21,9 +21,9 @@ class Shape:
     Label set i is bucket `column_of[i]` of series `row_of[i]`, -1 where it is of another guardrail;
     the column is -1 too where a bucket does not matter. `edges` are the buckets of nearly all
     series that do, empty for plain counters; `is_odd` tells the others, those that may be twins,
-    and those without the label that tells bad units. `target` numbers the scraped targets, and
-    `has_target` is false for series without one, which share a number. `pairs` are the rows of both
-    arms where these have the same keys.
+    those without the label that tells bad units, and sums over processes. `target` numbers the
+    scraped targets, and `has_target` is false for series without one, which share a number. `pairs`
+    are the rows of both arms where these have the same keys.
     """
 
     keys: Sequence[Key]

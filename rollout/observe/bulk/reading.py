@@ -18,6 +18,7 @@ from analysis.counting.table import SampleTable
 from rollout.observe.bulk.catalogue import BulkAnswer
 from rollout.observe.bulk.layout import Positions, Shape
 from rollout.observe.bulk.samples import Samples, read_samples
+from rollout.observe.bulk.stays import Stays
 from rollout.observe.query import QueryPart
 
 Floats = NDArray[np.float64]
@@ -80,6 +81,7 @@ class _Reader:
         rises = Rises.of(self.cursor, self.table, shape.keys, blocks)
         self.remains |= ~rises.is_plain | samples.are_alike(shape, self.places)
         self.remains &= self.is_present
+        self._leave_returned()
         self._leave_targets(blocks)
         plain = rises.count(self.remains, shape.is_bad)
         remaining = positions[self.remains[self.row]]
@@ -116,6 +118,18 @@ class _Reader:
             values = samples.read(index[is_one]).transpose(0, 2, 1)
             blocks.append(Block(rows[is_one], at[is_one, 0], values))
         return blocks
+
+    def _leave_returned(self) -> None:
+        """Leave what came back while another series was there only meanwhile, with that one."""
+        scrape, absent = self.query_part.scrape, self._list_absent()
+        stays = Stays.of(self.samples, self.places, self.last, absent, scrape)
+        if len(stays.gaps.rows):
+            self.remains |= stays.find_involved(scrape) & self.is_present
+
+    def _list_absent(self) -> Floats:
+        """Return the times of the last samples of the counted series that the answer lacks."""
+        rows = self.table.find_rows(self.shape.keys)
+        return np.delete(self.table.at, rows[(rows >= 0) & self.is_present])
 
     def _leave_targets(self, blocks: Sequence[Block]) -> None:
         """Leave every series of a target of which one remains, or whose series differ in time."""

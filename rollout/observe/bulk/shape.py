@@ -19,6 +19,7 @@ from rollout.observe.evidence import list_fixed
 from rollout.observe.query import QueryPart
 from rollout.observe.selectors.edges import find_kept
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.processes import is_sum
 from rollout.observe.twins import list_suspects
 from rollout.plan.fields.metric import DeclaredMetric
 
@@ -64,8 +65,12 @@ def _build(
         column_of,
         np.array(
             [
-                own != edges or not usable or key in suspects or outcome.is_unlabelled
-                for (own, _), key, outcome in zip(layouts, keys, outcomes, strict=True)
+                own != edges
+                or not usable
+                or key in suspects
+                or outcome.is_unlabelled
+                or is_sum(of.labels)
+                for (own, _), key, outcome, of in zip(layouts, keys, outcomes, first, strict=True)
             ],
             dtype=np.bool_,
         ),

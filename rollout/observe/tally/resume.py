@@ -25,6 +25,7 @@ from rollout.observe.query import QueryPart, build_text
 from rollout.observe.selectors.source import Source
 from rollout.observe.tally.digests import DigestKey, Name
 from rollout.observe.tally.standing import Standing, list_processes, target_of
+from rollout.observe.tally.sums import with_sums
 from rollout.observe.twins import drop_twins
 
 WINDOW = 10
@@ -201,7 +202,7 @@ def _build_cursor(series: Sequence[Series], mark: LookTally, name: Name, ends: E
     classic = () if mark.grid else series  # native ones are not on one grid here
     falls = ((key, find_fall(e.samples)) for e in classic if (key := (e.arm, e.key)) in doubted)
     return replace(
-        cursor,
+        with_sums(cursor, mark, name),
         last=ends.table.joined(cursor.last),
         started=mark.began is not None,
         began=mark.began,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from analysis.counting.belief import Belief
-from analysis.counting.cursor import Arm, Cursor
+from analysis.counting.change import Owed
+from analysis.counting.cursor import Arm, Cursor, Key
 from rollout.decide.record.tally import LATE, LookTally, cluster
 from rollout.observe.query import QueryPart
 from rollout.observe.tally.digests import DigestKey, Name
 from rollout.observe.tally.standing import Standing
 
 MOST_LISTED = 100
-"""Targets behind the others, series in doubt, and series that fell a little, that a look lists.
+"""Targets behind the others, series in doubt or that fell a little, and sums, that a look lists.
 
 Each takes about 35 bytes.
 """
@@ -55,8 +57,44 @@ def build_tally(
         doubted=dict(sorted(doubted.items(), key=lambda item: -item[1])[:MOST_LISTED]),
         held=tuple(held[:MOST_LISTED]),
         held_more=len(held[MOST_LISTED:]),
+        sums=_list_sums(cursor, name),
         lost=tuple(sorted(after.lost)),
     )
+
+
+def _list_sums(cursor: Cursor, name: Name) -> dict[str, tuple[float, ...]]:
+    """Return what is known of the sums over processes; of many, those that fell most."""
+    if not cursor.paces and not cursor.owed:
+        return {}
+    keys = sorted(
+        {*cursor.owed, *cursor.paces},
+        key=lambda key: (-sum(cursor.owed[key].units) if key in cursor.owed else 0, key),
+    )
+    return {
+        name(f"{arm} {series}"): (
+            cursor.paces.get((arm, series), 0.0),
+            *_write_owed(cursor.owed.get((arm, series))),
+        )
+        for arm, series in keys[:MOST_LISTED]
+    }
+
+
+def _write_owed(owed: Owed | None) -> tuple[float, ...]:
+    return () if owed is None else (owed.least, owed.seconds, *owed.units)
+
+
+def with_sums(cursor: Cursor, mark: LookTally, name: Name) -> Cursor:
+    """Return the cursor with what a look recorded of sums over processes."""
+    owed: dict[Key, Owed] = {}
+    paces: dict[Key, float] = {}
+    for arm, series in cursor.last if mark.sums else ():
+        pace, *rest = mark.sums.get(name(f"{arm} {series}"), (0.0,))
+        if pace:
+            paces[arm, series] = pace
+        if rest:
+            least, seconds, *units = rest
+            owed[arm, series] = Owed(tuple(map(int, units)), int(least), seconds)
+    return replace(cursor, owed=owed, paces=paces)
 
 
 def _find_first(before: Cursor, after: Cursor) -> float | None:

@@ -72,7 +72,9 @@ def test_a_name_that_looks_like_the_missing_one_is_told():
     assert "did you mean `envoy_cluster_upsteam_rqs`?" in finding.fix
 
 
-@pytest.mark.parametrize(("bucket", "message"), [("_bucket", ""), ("", ", as native histograms")])
+@pytest.mark.parametrize(
+    ("bucket", "message"), [("_bucket", ""), ("", ", native histograms without classic buckets")]
+)
 def test_the_form_of_a_histogram_is_said(bucket, message):
     labels_of_series = {"__name__": f"envoy_cluster_upstream_rq_time{bucket}"}
     shape = {"template": "envoy/latency", "margin": None, "tolerance": "10%"}

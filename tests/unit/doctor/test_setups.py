@@ -160,6 +160,14 @@ def test_a_target_that_came_late_is_a_warning(lab):
     assert "process_start_time_seconds" in fix
 
 
+def test_a_sum_over_processes_is_a_warning(lab):
+    lab.write("v1", steady(4000), zone="3")
+    level, message, fix = lab.find("sums over processes")
+    assert level == "warn"
+    assert 'zone="3"' in message
+    assert "the processes themselves" in fix
+
+
 def test_a_collector_without_a_pod_label_is_a_warning(lab):
     for pod in ("a", "b"):
         for number in range(COUNT):
