@@ -5,12 +5,17 @@ These are more lives of the exporters of `test_belief_laws`: never more is count
 
 from __future__ import annotations
 
+import random
 from collections import Counter
+from functools import partial
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
+from tests.property.test_tally_laws import EVENTS, reading_in_bulk
+from tests.support.tallied import TalliedRollout
 
 CODES, FIRST_LOOK, LAST, MOST = worlds.CODES, worlds.FIRST_LOOK, worlds.LAST, worlds.MOST
 OLD, SCRAPE, World, Exporter = worlds.OLD, worlds.SCRAPE, worlds.World, worlds.Exporter
@@ -86,20 +91,12 @@ def test_a_small_recorded_sum_that_loses_members_is_never_counted_for_more(seed)
     live_with_a_small_recorded_sum(World(seed))
 
 
-def live_with_rising_workers(world):
-    """Workers answer in strictly rising order before the first look, in any order after it."""
-    step = world.pick([OLD, 5 * OLD])
-    ages = [step * n + world.between(0, step // 2) for n in range(1, world.between(3, 6))]
-    target = {"job": "app", "instance": "10.0.0.9:1"}
-    most = world.pick([2, MOST])
-
-    def happen(scrape):
-        for worker in range(len(ages)):
-            units = world.between(0, most)
-            ages[worker] += units
-            world.add(("v2", "200"), units, scrape)
-        rising = len(ages) - 1 - (FIRST_LOOK - scrape)
-        answering = max(0, rising) if scrape <= FIRST_LOOK else world.between(0, len(ages) - 1)
-        worlds.write(world.server, ("v2", "200"), scrape * SCRAPE, ages[answering], target)
-
-    world.live(happen)
+@pytest.mark.parametrize("live", [live_with_names_that_come_back, live_with_a_small_recorded_sum])
+@pytest.mark.parametrize("is_bulk", [False, True], ids=["one by one", "in bulk"])
+@given(SEEDS)
+@settings(max_examples=30)
+def test_restarts_of_ours_count_nothing_twice_either(live, is_bulk, seed):
+    dice = random.Random(seed)
+    world = World(seed, partial(TalliedRollout, happen=lambda: dice.choice(EVENTS)))
+    with reading_in_bulk(1 if is_bulk else 10**9):
+        live(world)

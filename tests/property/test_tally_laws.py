@@ -19,7 +19,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
-from tests.property import test_return_laws as returns
 from tests.support.asking import LATENCY
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
 from tests.support.tallied import TalliedRollout
@@ -32,15 +31,8 @@ LIVES = [
     worlds.live_with_workers,
     worlds.live_with_a_recorded_sum,
     worlds.live_with_two_readers,
-    returns.live_with_names_that_come_back,
-    returns.live_with_a_small_recorded_sum,
-    returns.live_with_rising_workers,
 ]
-RENAMED = {
-    worlds.live_with_relabelling,
-    returns.live_with_names_that_come_back,
-    returns.live_with_a_small_recorded_sum,
-}
+RENAMED = {worlds.live_with_relabelling}
 EVENTS = ("", "", "restart", "lose")
 SHAPE, SCRAPE, LOOKS = "envoy_cluster_upstream_rq_time_bucket", 15.0, range(3, 20)
 EDGES = ("1", "5", "25", "+Inf")
