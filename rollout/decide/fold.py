@@ -24,6 +24,7 @@ from analysis.fast_replace import replace
 from rollout.backoff import backoff
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.following import begin_again, begin_following, find_end
+from rollout.decide.evidence.goals import note_best
 from rollout.decide.evidence.update import apply_observation
 from rollout.decide.record.base import describe_first
 from rollout.decide.record.facts import (
@@ -42,8 +43,8 @@ from rollout.decide.record.reasons import Reason
 from rollout.decide.record.route_facts import Confirmed, Drifted, Followed, RouteFailed, RouteRead
 from rollout.decide.record.split import Split
 from rollout.decide.record.write_id import find_rollout
+from rollout.decide.rules import experiment
 from rollout.decide.rules.authority import may_weigh
-from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.following import Following
 from rollout.decide.state.hooks import call_anew
 from rollout.decide.state.retreat import Retreat, is_suspicion
@@ -85,7 +86,8 @@ def fold(state: RolloutState | None, fact: Fact, seq: int) -> RolloutState:
         if isinstance(fact, Started):
             return begin_rollout(fact)
         state = _begin_weighing(_note_blindness(_apply(state, fact, seq), fact))
-        return _begin_experiment(state)
+        state = note_best(state) if isinstance(fact, Observed) else state
+        return experiment.follow(state)
     except Exception as error:
         problem = f"entry {seq} ({fact.kind} of {fact.rollout}) cannot be replayed: "
         problem += describe_first(error) if isinstance(error, ValidationError) else str(error)
@@ -132,15 +134,6 @@ def _note_blindness(state: RolloutState, fact: Fact) -> RolloutState:
 def _begin_weighing(state: RolloutState) -> RolloutState:
     """Take a canary whose weight others gave as one that has stepped, once it can be judged."""
     return replace(state, stepped=True) if may_weigh(state) else state
-
-
-def _begin_experiment(state: RolloutState) -> RolloutState:
-    """Note when the traffic of an experiment's last step is steady: its time begins there."""
-    is_due = state.plan.spec.experiment is not None and state.experiment_at is None
-    if not is_due or state.phase != "stepping" or state.steady_at is None:
-        return state
-    is_there = at_last_step(state) and not state.delivery.is_open
-    return replace(state, experiment_at=state.clock) if is_there else state
 
 
 def _note_newest_sample(state: RolloutState) -> RolloutState:
@@ -217,10 +210,10 @@ def _deliver(state: RolloutState, fact: Decided, seq: int) -> RolloutState:
         state = replace(state, first_write=state.first_write or LOST)
     is_retreat = fact.action == "retreat"
     if is_retreat:  # it climbs again, from the first step on
-        state = replace(state, allocated_looks=None)
+        state = replace(state, trial=replace(state.trial, has_moved=False))
     if fact.action == "reallocate":
-        goal = state.first_goal
-        state = replace(state, allocated_looks=goal.looks if goal else 0)
+        moved = replace(state.trial, has_moved=True, moved_looks=state.goal_looks)
+        state = replace(state, trial=moved)
     if is_suspicion(fact):
         state = replace(state, suspicions=state.suspicions + 1)
     elif is_retreat:
@@ -407,6 +400,8 @@ def _apply_drifted(state: RolloutState, fact: Drifted, _seq: int) -> RolloutStat
         drifted=True,
         policy_drift=fact.policy,
         steady_at=None,
+        # Where somebody else set the weight, the ramp goes on from there.
+        trial=replace(state.trial, has_moved=state.trial.has_moved and not is_moved),
     )
 
 

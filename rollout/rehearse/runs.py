@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rollout.decide.record.reasons import Reason, outcome_of
+from rollout.decide.record.reasons import outcome_of
 from rollout.decide.rules.ramp import at_last_step
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Budget, Plan
@@ -48,9 +48,10 @@ class Run:
 def rehearse_once(plan: Plan, base: Assumptions, change: Scenario, seed: Sequence[int]) -> Run:
     """Run the plan once until it is promoted, rolled back or paused. Same seed, same run.
 
-    It is rehearsed with full authority: what others do with the weights is theirs.
+    It is rehearsed with full authority: what others do with the weights is theirs. What an
+    experiment leaves to a person is carried out, so that a winner still has to be safe.
     """
-    plan = plan.with_full_authority()
+    plan = plan.with_full_authority().promoting_winners()
     router, clock = MemoryRouter(segment=ASSUMED_SEGMENT), VirtualClock()
     stable, canary = plan.spec.stable.version, plan.spec.canary.version
     world = SimulatedService(
@@ -113,10 +114,9 @@ def _read_reasons(state: RolloutState) -> tuple[str, ...]:
 def _classify(reasons: tuple[str, ...]) -> Outcome:
     """Classify a run by why it ended, not by what the plan does then.
 
-    `stuck` is a deadline without proof, even if the plan promotes at that point. What an
-    experiment leaves to a person counts as what came out.
+    `stuck` is a deadline without proof, even if the plan promotes at that point.
     """
-    match outcome_of([reason for reason in reasons if reason != Reason.AWAITING_PERSON]):
+    match outcome_of(reasons):
         case "proven":
             return "promoted"
         case "harmful":

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.counting.counts import Counts
+from analysis.fast_replace import replace
+from analysis.verdict.superiority_test import SuperiorityTest
+from rollout.decide.evidence.goals import conclude_goals
+from rollout.decide.fold import fold
 from rollout.decide.record.facts import Decided, HumanSaid, Observed
+from rollout.decide.record.split import Split
+from rollout.decide.rules.experiment import choose_share
+from rollout.decide.state.trial import BestEvidence
 from rollout.decide.step import step
 from rollout.explain.decision import explain, text
 from rollout.explain.status import report, states_of
+from rollout.plan.model.trial.terms import Allocation
+from rollout.ports import RouteStatus
 from tests.support.worlds import Behaviour, Lab, plan
 
 STABLE, BETTER = Behaviour(errors=0.02), Behaviour(errors=0.002)
@@ -33,7 +43,7 @@ def test_a_winner_is_promoted_at_the_end_and_not_before():
     assert lab.run(900).phase == "promoted"
     last = lab.decisions[-1]
     assert last.reasons == ("better:errors", "all-safe")
-    assert lab.state.goals["errors"].looks >= 60
+    assert lab.state.goal_looks - lab.state.trial.looks_before >= 60, "not those of steps before"
     assert last.numbers["goals"]["errors"]["conclusion"] == "better"
     assert "errors is better" in last.sentence
 
@@ -80,7 +90,7 @@ def test_whom_nobody_answers_goes_back_after_the_plans_patience():
 
 def test_time_at_the_last_step_ends_it():
     lab = experiment(end={"after": "3m"})
-    lab.run_until(lambda state: state.experiment_at is not None)
+    lab.run_until(lambda state: state.trial.since is not None)
     began = lab.clock.now()
     lab.run(900)
     assert 178 <= lab.decisions[-1].at - began <= 186
@@ -165,5 +175,89 @@ def test_status_says_how_far_it_has_come():
     lab = experiment(end={"looks": 60, "requests": 1_000_000})
     lab.run_until(lambda state: state.goals["errors"].looks >= 30)
     status = report(lab.rollout, lab.state, lab.clock.now())
-    assert "30 of 60 looks" in status.experiment
+    looks = lab.state.goal_looks - lab.state.trial.looks_before
+    assert f"{looks} of 60 looks" in status.experiment
     assert status.experiment in status.next
+
+
+MOVING = {"allocation": {"floor": "10%", "cap": "80%", "every": 10}, "end": {"after": "10m"}}
+
+
+def give(lab, canary):
+    """Somebody else gives the canary so many per cent."""
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(canary, 100), "somebody")
+
+
+def ask(lab, command):
+    lab.controller.note(
+        HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command=command, actor="ann")
+    )
+
+
+@pytest.mark.parametrize("canary", [0, 3])
+def test_a_weight_that_somebody_lowers_climbs_the_ramp_again(canary):
+    lab = experiment(**MOVING, spec={"onDrift": "adopt"})
+    lab.run_until(lambda state: state.trial.has_moved and not state.delivery.is_open)
+    give(lab, canary)
+    lab.run_until(lambda state: state.wanted.canary == canary)
+    lab.run(120)
+    after = lab.actions[lab.actions.index("reallocate") + 1 :]
+    assert after[:2] == ["advance", "advance"]
+
+
+def test_a_resume_after_an_edit_that_paused_climbs_again_too():
+    lab = experiment(**MOVING)
+    lab.run_until(lambda state: state.trial.has_moved and not state.delivery.is_open)
+    give(lab, 0)
+    lab.run_until(lambda state: state.phase == "paused")
+    ask(lab, "resume")
+    lab.run(20)
+    assert lab.actions[-1] == "advance"
+
+
+def test_time_in_a_pause_is_no_time_of_the_experiment():
+    lab = experiment(end={"after": "3m"})
+    lab.run_until(lambda state: state.trial.since is not None)
+    began = lab.clock.now()
+    ask(lab, "pause")
+    lab.run(100)
+    ask(lab, "resume")
+    assert lab.run(900).phase == "promoted"
+    assert lab.decisions[-1].at - began >= 278
+
+
+def test_a_retreat_does_not_free_the_next_move():
+    lab = experiment(**MOVING)
+    lab.run_until(lambda state: state.trial.has_moved and not state.delivery.is_open)
+    state = lab.state
+    back = state.move.model_copy(update={"action": "retreat", "split": Split(0, state.total)})
+    after = fold(state, back.model_copy(update={"reasons": ("one-armed",)}), len(lab.facts) + 1)
+    assert not after.trial.has_moved
+    assert after.trial.moved_looks == state.trial.moved_looks
+
+
+def test_a_conclusion_is_not_taken_back():
+    lab = experiment(end={"looks": 1000})
+    lab.run(60)
+    best = {"errors": BestEvidence(better=50.0)}
+    state = replace(lab.state, trial=replace(lab.state.trial, best=best))
+    assert conclude_goals(state)["errors"].conclusion == "better"
+    worse = replace(state.trial, best={"errors": BestEvidence(better=50.0, worse=50.0)})
+    assert conclude_goals(replace(state, trial=worse))["errors"].conclusion == "worse"
+
+
+def test_who_only_observes_sees_the_end_too():
+    lab = experiment(end={"after": "2m"}, spec={"authority": "observe"})
+    give(lab, 50)
+    lab.run(400)
+    wishes = [fact.would.action for fact in lab.decisions if fact.would]
+    assert "promote" in wishes
+
+
+def test_shares_stay_within_bounds_that_are_no_whole_per_cent():
+    allocation = Allocation.model_validate({"floor": "12.5%", "cap": "87.5%"})
+    best = SuperiorityTest()
+    for _ in range(20):
+        best = best.update(Counts((500, 0), (500, 100)))
+    assert choose_share(best, allocation) == 0.875
+    assert choose_share(SuperiorityTest(), allocation) == 0.5

@@ -12,9 +12,11 @@ import math
 from collections.abc import Mapping
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import GoalResult, SuperiorityTest, conclude
+from analysis.verdict.superiority_test import GoalResult, SuperiorityTest
+from rollout.decide.evidence.goals import conclude_goals
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import split_at
+from rollout.decide.rules.authority import act_as_full
 from rollout.decide.rules.choice import Choice, hold, pause, roll_back
 from rollout.decide.rules.progress import near_harm, proven
 from rollout.decide.rules.ramp import at_last_step
@@ -24,6 +26,8 @@ from rollout.plan.model.trial.terms import Allocation
 
 LEAST_MOVE = 0.05
 """Share of all traffic: a smaller move is not worth a write to the mesh."""
+
+_EXACT = 1e-9
 
 
 def comparing(view: View) -> Choice | None:
@@ -36,11 +40,12 @@ def comparing(view: View) -> Choice | None:
     experiment = state.plan.spec.experiment
     if experiment is None or state.phase != "stepping" or not at_last_step(state):
         return None
-    results = conclude(state.goals, experiment.false_winner)
+    results = conclude_goals(state)
     if not is_over(state, view.clock, results):
         return _reallocate(view, experiment.allocation) or hold(view, Reason.EXPERIMENT)
     reasons = list_results(results)
-    if experiment.winner == "ask" and not _is_granted(state):
+    is_left = state.authority == "advance" and is_winner(results)  # it asks for any promotion
+    if experiment.winner == "ask" and not is_left and not _is_granted(state):
         return pause(view, Reason.AWAITING_PERSON, *reasons)
     if not is_winner(results):
         return roll_back(view, *reasons)
@@ -49,24 +54,47 @@ def comparing(view: View) -> Choice | None:
     return replace(choice, reasons=(*reasons, Reason.ALL_SAFE)) if choice and is_first else choice
 
 
+def follow(state: RolloutState) -> RolloutState:
+    """Count the time at the ramp's last step, also of a rollout that only observes.
+
+    It begins once the traffic is steady there; a pause or a retreat stops it.
+    """
+    trial, spec = state.trial, state.plan.spec
+    if spec.experiment is None:
+        return state
+    phase = act_as_full(state).phase if state.phase == "observing" else state.phase
+    is_there = phase == "stepping" and at_last_step(state) and state.wanted.canary > 0
+    has_begun = trial.has_begun or (
+        is_there and state.steady_at is not None and not state.delivery.is_open
+    )
+    since = state.clock if is_there and has_begun else None
+    if (since is None) == (trial.since is None):
+        return state
+    if not trial.has_begun:
+        trial = replace(
+            trial, has_begun=True, looks_before=state.goal_looks, units_before=state.goal_units
+        )
+    lasted = trial.lasted_by(state.clock)
+    return replace(state, trial=replace(trial, lasted=lasted, since=since))
+
+
 def is_running(state: RolloutState) -> bool:
     """Return whether an experiment is at its last step and has not ended."""
-    has_begun = state.plan.spec.experiment is not None and state.experiment_at is not None
-    return has_begun and state.phase == "stepping" and at_last_step(state)
+    return state.trial.since is not None and state.phase in {"stepping", "observing"}
 
 
 def is_over(state: RolloutState, clock: float, results: Mapping[str, GoalResult]) -> bool:
     """Return whether an experiment has reached its end; with `early`, or concluded on all goals."""
-    experiment = state.plan.spec.experiment
-    if experiment is None or state.first_goal is None:
+    experiment, trial = state.plan.spec.experiment, state.trial
+    if experiment is None or not trial.has_begun:
         return False
-    end, first = experiment.end, state.first_goal
     if experiment.early and all(r.conclusion != "undecided" for r in results.values()):
         return True
-    began = state.experiment_at
-    has_lasted = end.after is not None and began is not None and clock - began >= end.after
-    has_looks = end.looks is not None and first.looks >= end.looks
-    has_units = end.requests is not None and first.units >= end.requests
+    end = experiment.end
+    has_lasted = end.after is not None and trial.lasted_by(clock) >= end.after
+    looks, units = state.goal_looks - trial.looks_before, state.goal_units - trial.units_before
+    has_looks = end.looks is not None and looks >= end.looks
+    has_units = end.requests is not None and units >= end.requests
     return has_lasted or has_looks or has_units
 
 
@@ -85,10 +113,11 @@ def list_results(results: Mapping[str, GoalResult]) -> list[str]:
 
 
 def _is_granted(state: RolloutState) -> bool:
-    """Return whether a person resumed after the experiment's end was told."""
-    asking = state.pause
-    is_asked = asking is not None and Reason.AWAITING_PERSON in asking.reasons
-    return is_asked and asking is not None and state.resumed_wall >= asking.at
+    """Return whether a person resumed after the end was told, and nothing moved since."""
+    asking, move = state.pause, state.move
+    if asking is None or Reason.AWAITING_PERSON not in asking.reasons:
+        return False
+    return state.resumed_wall >= asking.at and (move is None or move.at <= asking.at)
 
 
 def _reallocate(view: View, allocation: Allocation | None) -> Choice | None:
@@ -98,12 +127,13 @@ def _reallocate(view: View, allocation: Allocation | None) -> Choice | None:
     """
     state = view.state
     first = state.first_goal
-    if allocation is None or first is None:
+    if allocation is None or first is None or not state.wanted.canary:
         return None
-    if first.looks - (state.allocated_looks or 0) < allocation.every:
+    since = state.trial.looks_before if state.trial.moved_looks is None else state.trial.moved_looks
+    if state.goal_looks - since < allocation.every:
         return None
     share = choose_share(first, allocation)
-    if abs(share - state.wanted.share) < LEAST_MOVE:
+    if abs(share - state.wanted.share) < LEAST_MOVE - _EXACT:
         return None
     split = split_at(share, state.total, state.wanted.way)
     if split.canary > state.wanted.canary and near_harm(view) is not None:
@@ -131,4 +161,4 @@ def choose_share(goal: SuperiorityTest, allocation: Allocation) -> float:
     variance = sum(p * (1 - p) / n for p, n in zip(shares, counts, strict=True))
     deviation = math.sqrt(variance * max(contrast.log_divisor, 1.0))
     chance = 0.5 * math.erfc(difference / (deviation * math.sqrt(2)))
-    return round(min(max(chance, allocation.least), allocation.most), 2)
+    return min(max(round(chance, 2), allocation.least), allocation.most)

@@ -43,7 +43,7 @@ def at_last_step(state: RolloutState) -> bool:
 
     An experiment whose shares have moved stays at its last step, whatever they are.
     """
-    if state.allocated_looks is not None:
+    if state.trial.has_moved:
         return True
     top = split_at(state.plan.spec.ramp.most, state.total)
     return ramp_weight(state) >= top.canary
@@ -92,7 +92,7 @@ def next_split(state: RolloutState) -> Split | None:
     ramp, mirror, way = state.plan.spec.ramp, mirror_of(state.plan), ramp_mode(state.plan)
     if mirror is not None and not state.stepped:
         return split_at(mirror.share, state.total, "mirror")
-    if state.allocated_looks is not None:
+    if state.trial.has_moved:
         return None
     now = ramp_weight(state)
     if not isinstance(ramp, Budget):

@@ -26,6 +26,7 @@ from rollout.decide.state.following import End, Following
 from rollout.decide.state.guardrail import GuardrailState
 from rollout.decide.state.retreat import Retreat
 from rollout.decide.state.traffic_tally import TrafficTally
+from rollout.decide.state.trial import TrialProgress
 from rollout.plan.fields.base import RECORDED
 from rollout.plan.model.limits import find_edge_in
 from rollout.plan.model.plan import Guardrail, Plan
@@ -201,8 +202,7 @@ class RolloutState:
     leapt_clock: float = NEVER  # when the wall clock was last seen to have leapt ahead
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
     authority: Authority = FULL
-    experiment_at: float | None = None  # when the last step was reached, by the rollout's clock
-    allocated_looks: int | None = None  # compared looks at the newest reallocation
+    trial: TrialProgress = field(default_factory=TrialProgress)
 
     @property
     def goals(self) -> Mapping[str, SuperiorityTest]:
@@ -211,9 +211,19 @@ class RolloutState:
 
     @property
     def first_goal(self) -> SuperiorityTest | None:
-        """The goal that is listed first: by it the looks and units of an experiment count."""
+        """The goal that is listed first: shares may follow its evidence."""
         goals = self.plan.spec.goals
         return self.goals.get(goals[0].guardrail) if goals else None
+
+    @property
+    def goal_looks(self) -> int:
+        """The looks of the goal that was compared most often."""
+        return max((goal.looks for goal in self.goals.values()), default=0)
+
+    @property
+    def goal_units(self) -> int:
+        """The units of both versions of the goal that was compared most."""
+        return max((goal.units for goal in self.goals.values()), default=0)
 
     @property
     def lived(self) -> float:

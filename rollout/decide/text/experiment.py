@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import Conclusion, SuperiorityTest, conclude
+from analysis.verdict.superiority_test import Conclusion, SuperiorityTest
+from rollout.decide.evidence.goals import conclude_goals
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
@@ -41,25 +42,23 @@ def describe_experiment(state: RolloutState, _: str = "") -> str:
 
 def describe_progress(state: RolloutState, clock: float) -> str:
     """Describe what is done of an experiment: `1,200 of 5,000 units, 3h of 7d`."""
-    experiment, first = state.plan.spec.experiment, state.first_goal
-    if experiment is None or first is None:
+    experiment, trial = state.plan.spec.experiment, state.trial
+    if experiment is None or not trial.has_begun:
         return ""
     end, parts = experiment.end, []
     if end.requests is not None:
-        parts.append(f"{first.units:,} of {end.requests:,} units")
+        parts.append(f"{state.goal_units - trial.units_before:,} of {end.requests:,} units")
     if end.looks is not None:
-        parts.append(f"{first.looks:,} of {end.looks:,} looks")
+        parts.append(f"{state.goal_looks - trial.looks_before:,} of {end.looks:,} looks")
     if end.after is not None:
-        began = state.experiment_at
-        lasted = duration(clock - began) if began is not None else "0s"
-        parts.append(f"{lasted} of {duration(end.after)}")
+        parts.append(f"{duration(trial.lasted_by(clock))} of {duration(end.after)}")
     return ", ".join(parts)
 
 
 def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) -> str:
     """Describe one goal that is better or worse, and how unlikely that is by chance alone."""
     level = state.plan.spec.false_winner
-    result = conclude(state.goals, level)[name]
+    result = conclude_goals(state)[name]
     evidence = result.better_of_all if conclusion == "better" else result.worse_of_all
     count = len(state.goals)
     family = f" over all {count} goals" if count > 1 else ""
@@ -89,7 +88,7 @@ def _measure_first(state: RolloutState) -> str:
 def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
     """Return every goal's numbers as plain data; evidence is log10, shares are 0 to 1."""
     level = state.plan.spec.false_winner
-    results = conclude(state.goals, level)
+    results = conclude_goals(state)
     return {
         name: _list_numbers(state.goals[name], level)
         | {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.verdict.superiority_test import conclude
+from rollout.decide.evidence.goals import conclude_goals
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.retest import list_compared
 from rollout.review.history import RecordedRollout
@@ -48,7 +48,7 @@ def goals(record: RecordedRollout) -> Iterator[GoalRow]:
     """Yield each goal of the plan, in its order; none where it declares none."""
     spec = record.state.plan.spec
     level, tests = spec.false_winner, record.state.goals
-    results = conclude(tests, level) if tests else {}
+    results = conclude_goals(record.state)
     guardrails = {guardrail.name: guardrail for guardrail in spec.guardrails}
     for goal in spec.goals or ():
         name = goal.guardrail

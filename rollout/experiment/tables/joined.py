@@ -8,7 +8,7 @@ where the data is asked once, at a time that was chosen before; the controller's
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,8 @@ def joined(
     """Yield tea-tasting's results on the units, then the controller's goals.
 
     `units` is a frame of pandas, polars or pyarrow, `metrics` tea-tasting's metrics by name. With
-    a user, units are added up by user first, so that users are what is independent.
+    a user, units are added up by user first, so that users are what is independent: numbers are
+    summed, covariates averaged, and `units` counts them.
 
     Raises InputError where tea-tasting is not installed, a column or a version is missing, or no
     metric can be computed.
@@ -74,7 +75,8 @@ def joined(
         import tea_tasting as tt
     except ImportError:
         raise InputError(NEEDED) from None
-    frame, note = _prepare(nw.from_native(units, eager_only=True), record, columns)
+    covariates = _list_covariates(metrics)
+    frame, note = _prepare(nw.from_native(units, eager_only=True), record, columns, covariates)
     sizes = {
         arm: int((frame[_ARM] == index).sum()) for index, arm in enumerate(("stable", "canary"))
     }
@@ -83,12 +85,17 @@ def joined(
     if share is not None:
         ratio = {0: 1 - share, 1: share}
         asked["share of units"] = tt.SampleRatio(ratio)
-    try:
-        results = tt.Experiment(asked, variant=_ARM).analyze(frame.to_native(), control=0)
-    except Exception as error:
-        raise InputError(f"tea-tasting cannot compute this: {error}") from error
-    for name, result in results.items():
-        yield _read_result(name, result, sizes, note)
+    for name, metric in asked.items():
+        try:
+            result = tt.Experiment({name: metric}, variant=_ARM).analyze(
+                frame.to_native(), control=0
+            )
+        except Exception as error:  # noqa: BLE001  # its words may quote a cell
+            problem = type(error).__name__
+            names = ", ".join(column for column in frame.columns if column != _ARM)
+            message = f"tea-tasting cannot compute `{name}` ({problem}) from the columns {names}"
+            raise InputError(message) from None
+        yield _read_result(name, result[name], sizes, note)
     for row in goals(record):
         yield JoinedRow(
             metric=row.goal,
@@ -110,43 +117,68 @@ def joined(
 
 
 def _prepare(
-    frame: nw.DataFrame[Any], record: RecordedRollout, columns: JoinColumns
+    frame: nw.DataFrame[Any],
+    record: RecordedRollout,
+    columns: JoinColumns,
+    covariates: Collection[str],
 ) -> tuple[nw.DataFrame[Any], str]:
     """Return the units of both versions with a column of their arm, and what was left out."""
     import narwhals as nw
+    import narwhals.selectors as ncs
 
+    if columns.user == columns.version:
+        raise InputError("the version and the user are two columns")
     for column in filter(None, (columns.version, columns.user)):
         if column not in frame.columns:
             raise InputError(f"there is no column `{column}`: {', '.join(frame.columns)}")
     stable, canary = record.state.versions
     is_of = nw.col(columns.version).cast(nw.String())
-    kept_rows = frame.filter(is_of.is_in([stable, canary]))
+    rows = frame.filter(is_of.is_in([stable, canary]))
     notes = []
-    if left_out := len(frame) - len(kept_rows):
+    if left_out := len(frame) - len(rows):
         notes.append(f"{left_out:,} units of other versions left out")
     arm = (is_of == canary).cast(nw.Int64()).alias(_ARM)
-    rows = kept_rows.with_columns(arm).drop(columns.version)
+    rows = rows.with_columns(arm, ncs.boolean().cast(nw.Int64())).drop(columns.version)
     if columns.user is not None:
-        rows, met_both = _add_up(rows, columns.user)
-        if met_both:
-            notes.append(f"{met_both:,} users met both versions and are left out")
+        rows, own = _take_users(rows, columns.user, covariates)
+        notes += own
     for index, version in enumerate((stable, canary)):
         if not (rows[_ARM] == index).any():
             raise InputError(f"no unit is of {version}")
     return rows, "; ".join(notes)
 
 
-def _add_up(rows: nw.DataFrame[Any], user: str) -> tuple[nw.DataFrame[Any], int]:
-    """Return the sums of each user's units, and how many users met both versions."""
+def _take_users(
+    rows: nw.DataFrame[Any], user: str, covariates: Collection[str]
+) -> tuple[nw.DataFrame[Any], list[str]]:
+    """Return each user's sums and number of units, and what was left out.
+
+    Of a covariate it is the mean: a sum would grow with the number of units, which the version may
+    change, and so explain the change away.
+    """
     import narwhals as nw
     import narwhals.selectors as ncs
 
-    arms = rows.group_by(user).agg(nw.col(_ARM).n_unique().alias("arms"))
+    notes = []
+    known = rows.filter(~nw.col(user).is_null())
+    if unnamed := len(rows) - len(known):
+        notes.append(f"{unnamed:,} units without a user left out")
+    arms = known.group_by(user).agg(nw.col(_ARM).n_unique().alias("arms"))
     loyal = arms.filter(nw.col("arms") == 1).select(user)
-    sums = [nw.col(name).sum() for name in rows.select(ncs.numeric()).columns
-            if name not in {_ARM, user}]  # fmt: skip
-    own = rows.join(loyal, on=user, how="inner")
-    return own.group_by(user, _ARM).agg(*sums).drop(user), len(arms) - len(loyal)
+    if met_both := len(arms) - len(loyal):
+        notes.append(f"{met_both:,} users met both versions and are left out")
+    own = known.join(loyal, on=user, how="inner")
+    names = [name for name in own.select(ncs.numeric()).columns if name not in {_ARM, user}]
+    added = [nw.col(name).mean() if name in covariates else nw.col(name).sum() for name in names]
+    count = [] if "units" in own.columns else [nw.len().alias("units")]
+    return own.group_by(user, _ARM).agg(*added, *count).drop(user), notes
+
+
+def _list_covariates(metrics: Mapping[str, Any]) -> set[str]:
+    """Return the columns that metrics take for what was known of a user before."""
+    keys = ("covariate", "numer_covariate", "denom_covariate")
+    columns = (getattr(metric, key, None) for metric in metrics.values() for key in keys)
+    return {column for column in columns if isinstance(column, str)}
 
 
 def _find_share(record: RecordedRollout) -> float | None:

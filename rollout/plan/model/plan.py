@@ -389,6 +389,15 @@ class Plan(Model):
         spec = self.spec.model_copy(update={"authority": None})
         return self.model_copy(update={"spec": spec})
 
+    def promoting_winners(self) -> Plan:
+        """Return the plan whose experiment promotes a winner itself, to rehearse its end."""
+        trial = self.spec.experiment
+        if trial is None or trial.winner == "promote":
+            return self
+        promoting = trial.model_copy(update={"winner": "promote"})
+        spec = self.spec.model_copy(update={"experiment": promoting})
+        return self.model_copy(update={"spec": spec})
+
     def document(self) -> dict[str, Any]:
         """The plan as plain data, itself a valid plan document."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -122,6 +122,43 @@ def test_units_of_one_user_are_added_up_first(good, units):
     assert row["stable_units"] + row["canary_units"] == units.user.nunique()
 
 
+def test_a_covariate_of_a_user_is_taken_once(good):
+    """A version that makes users ask more often must not explain itself away."""
+    dice = np.random.default_rng(4)
+    rows = []
+    for user in range(400):
+        before, version = dice.normal(200, 40), ("v1", "v2")[user % 2]
+        count = 10 + 2 * (user % 2)  # the canary's users send a fifth more requests
+        rows += [
+            (version, user, before + dice.normal(0, 15), before, dice.random() < 0.1)
+            for _ in range(count)
+        ]
+    frame = pd.DataFrame(rows, columns=["version", "user", "words", "before", "failed"])
+    metrics = {
+        "words": tt.Mean("words", "before"),
+        "failed": tt.RatioOfMeans("failed", "units"),
+    }
+    table = good.join(frame, metrics, user="user").set_index("metric")
+    assert table.loc["words", "difference"] == pytest.approx(400, rel=0.1)  # 2 requests of 200
+    assert table.loc["failed", "stable"] == pytest.approx(0.1, rel=0.2)
+
+
+def test_no_cell_is_quoted_in_an_error(good, units):
+    odd = units.astype({"words": object})
+    odd.loc[0, "words"] = "ann@example.org"
+    with pytest.raises(InputError) as caught:
+        good.join(odd, {"ranks": tt.MannWhitneyU("words")})
+    assert "ann@example.org" not in f"{caught.value} {caught.value.__cause__}"
+    assert caught.value.__suppress_context__
+
+
+def test_units_without_a_user_are_left_out_and_counted(good, units):
+    some = units.astype({"user": "Int64"})
+    some.loc[some.index[:5], "user"] = pd.NA
+    rows = good.join(some, {"words": tt.Mean("words")}, user="user")
+    assert rows["note"][0] == "5 units without a user left out"
+
+
 def test_users_of_both_versions_are_left_out_and_counted(good, units):
     mixed = units.copy()
     mixed.loc[mixed.index[:1], "version"] = "v1" if mixed.version[0] == "v2" else "v2"

@@ -10,14 +10,16 @@ from pydantic_core import PydanticCustomError
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.guardrail import Guardrail
-from rollout.plan.model.ramp import Switch
+from rollout.plan.model.ramp import Steps, Switch
 from rollout.plan.model.trial.terms import MOST_GOALS, Goal, Trial
+
+_Fault = tuple[tuple[str | int, ...], PydanticCustomError]
 
 
 def check_goals_fit(goals: Sequence[Goal], guardrails: Sequence[Guardrail]) -> None:
     """Check that each goal names a guardrail whose counts tell good units from bad ones."""
     by_name = {guardrail.name: guardrail for guardrail in guardrails}
-    faults: list[tuple[tuple[str | int, ...], PydanticCustomError]] = []
+    faults: list[_Fault] = []
     before: set[str] = set()
     for index, goal in enumerate(goals):
         guardrail = by_name.get(goal.guardrail)
@@ -37,9 +39,7 @@ def check_goals_fit(goals: Sequence[Goal], guardrails: Sequence[Guardrail]) -> N
         raise_at("goals", *faults)
 
 
-def _find_faults(
-    goal: Goal, guardrail: Guardrail
-) -> list[tuple[tuple[str, ...], PydanticCustomError]]:
+def _find_faults(goal: Goal, guardrail: Guardrail) -> list[_Fault]:
     name, metric = guardrail.name, guardrail.metric
     if not metric.needs_stable or metric.kind not in {"rate", "shape"}:
         message = f"`{name}` is not compared with stable by its bad units, so it cannot get better"
@@ -59,7 +59,7 @@ _EXAMPLES = {True: "2s", False: "0.8"}
 
 def check_experiment_fits(experiment: Trial, spec: Mapping[str, Any]) -> None:
     """Check an experiment against the plan's other fields, of which only valid ones are given."""
-    faults: list[tuple[tuple[str, ...], PydanticCustomError]] = []
+    faults: list[_Fault] = []
     ramp, allocation = spec.get("ramp"), experiment.allocation
     if "goals" in spec and not spec["goals"]:
         hint = "write `goals: [{guardrail: NAME}]`"
@@ -79,10 +79,26 @@ def check_experiment_fits(experiment: Trial, spec: Mapping[str, Any]) -> None:
         message = "`whenInconclusive: promote` would promote a canary that has not won"
         hint = "write `whenInconclusive: pause` or `rollback`"
         faults.append(((), fault("P029", message, hint=hint)))
-    after, deadline = experiment.end.after, spec.get("deadline")
-    if after is not None and deadline is not None and deadline <= after:
-        message = f"the deadline of {duration(deadline)} comes before the end after "
-        message += duration(after)
-        faults.append((("end", "after"), fault("P029", message, hint="raise `deadline`")))
+    faults += _find_late_end(experiment, spec)
+    holdback = spec.get("holdback")
+    if allocation is not None and holdback is not None and allocation.most > 1 - holdback.share:
+        message = f"the canary may get {percent(allocation.most)}, the holdback would lower it"
+        faults.append((("allocation", "cap"), fault("P008", message)))
     if faults:
         raise_at("experiment", *faults)
+
+
+def _find_late_end(experiment: Trial, spec: Mapping[str, Any]) -> list[_Fault]:
+    """Find a deadline that comes before the end."""
+    after, deadline, ramp = experiment.end.after, spec.get("deadline"), spec.get("ramp")
+    if after is None or deadline is None or ramp is None or "warmup" not in spec:
+        return []
+    steps = len(ramp.steps) if isinstance(ramp, Steps) else 1
+    least = after + spec["warmup"] + steps * ramp.bake
+    if deadline > least:
+        return []
+    message = (
+        f"the deadline of {duration(deadline)} comes before the end, which takes "
+        f"{duration(least)} with warm-up and bakes"
+    )
+    return [(("end", "after"), fault("P029", message, hint="raise `deadline`"))]

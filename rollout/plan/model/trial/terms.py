@@ -36,13 +36,13 @@ class ExperimentEnd(Model):
         None, gt=0, description="Time at the last step; time that nobody looked does not count."
     )
     looks: int | None = Field(
-        None, strict=True, ge=1, description="Looks at which the first goal was compared."
+        None, strict=True, ge=1, description="Looks at which a goal was compared."
     )
     requests: int | None = Field(
         None,
         strict=True,
         ge=1,
-        description="Units of both versions, compared for the first goal.",
+        description="Units of both versions, compared for the goal that has most.",
     )
 
     @model_validator(mode="after")

@@ -352,7 +352,7 @@ CASES = [
     (
         "interval: 30s",
         f"{GOALS}\n  experiment: {{end: {{after: 2d}}}}",
-        "17:29 P029 the deadline of 1d comes before the end after 2d",
+        "17:29 P029 the deadline of 1d comes before the end, which takes 2d",
     ),
     (
         "interval: 30s",
