@@ -18,6 +18,7 @@ import pytest
 
 from rollout.decide.record.facts import Decided, Elected
 from rollout.decide.record.route_facts import Confirmed
+from rollout.decide.record.write_id import WriteId
 from rollout.journal.hash_chain import verify
 from rollout.journal.index import by_rollout, end_of
 from rollout.journal.sql.store import SqlJournal, open_journal
@@ -90,9 +91,16 @@ class FaultDraws:
             self.asleep = False
 
     def decided(self, mark):
-        seq = int(mark.rpartition("/")[2])
+        seq = read_mark(mark).decision
         query = f"SELECT kind FROM entries WHERE seq = {seq}"  # noqa: S608 - a number
         return self.server.ask(self.stormy.journal, query) == [("decided",)]
+
+
+def read_mark(mark):
+    """The decision that a mark of ours names."""
+    named = WriteId.parse(mark)
+    assert named is not None
+    return named
 
 
 @pytest.mark.timeout(900)  # a minute and a half on two busy cores
@@ -199,11 +207,11 @@ def check(stormy, fate, plans):
         # An end that is repeated notes itself and takes the note away: that moves nothing.
         notes = [after for before, after in pairwise(changes) if after.canary == before.canary]
         for note in filter(lambda change: change.mark, notes):
-            assert decided[int(note.mark.rpartition("/")[2])].action in {"promote", "roll back"}
+            assert decided[read_mark(note.mark).decision].action in {"promote", "roll back"}
         changes = [change for change in changes if change not in notes]
-        *marks, _ = [change.mark.rpartition("/") for change in changes]
-        assert {rollout for rollout, _, _ in marks} <= {plan.id}
-        numbers = [*(int(seq) for _, _, seq in marks), confirmed[-1].decision]
+        marks = [read_mark(change.mark) for change in changes[:-1]]
+        assert {mark.rollout for mark in marks} <= {plan.id}
+        numbers = [*(mark.decision for mark in marks), confirmed[-1].decision]
         assert numbers == sorted(set(numbers))  # each decision was written once, in order
         for seq, change in zip(numbers, changes, strict=True):
             assert decided[seq].rollout == plan.id
