@@ -7,10 +7,11 @@ from tests.live.prom import labels
 START, SCRAPE, LENGTH = 1_700_000_000.0, 2.0, 60
 LAST = SCRAPE * LENGTH
 EDGES = ("5", "10", "+Inf")
+TARGET = "10.0.0.1:9901"  # without it nothing tells a restart from a sum that lost a member
 
 
 def counter(version, code, counts, born=0, missed=()):
-    text = labels(version, envoy_response_code=code)
+    text = labels(version, instance=TARGET, envoy_response_code=code)
     times = [START + SCRAPE * (born + i) for i in range(len(counts))]
     pairs = zip(times, counts, strict=True)
     return [(text, at, n) for i, (at, n) in enumerate(pairs) if i not in missed]
@@ -31,7 +32,7 @@ def story_of_buckets():
     steady = [(n, 3 * n, 6 * n) for n in range(LENGTH)]
     restarted = [(2 * n, 3 * n, 3 * n) for n in (*range(30, 60), *range(30))]
     return [
-        (labels(version, le=edge), START + SCRAPE * i, counts[at])
+        (labels(version, instance=TARGET, le=edge), START + SCRAPE * i, counts[at])
         for version, rows in (("v1", steady), ("v2", restarted))
         for at, edge in enumerate(EDGES)
         for i, counts in enumerate(rows)
