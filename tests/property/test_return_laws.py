@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
-from tests.property.test_tally_laws import EVENTS, reading_in_bulk
-from tests.support.tallied import TalliedRollout
+from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
 
 CODES, FIRST_LOOK, LAST, MOST = worlds.CODES, worlds.FIRST_LOOK, worlds.LAST, worlds.MOST
 OLD, SCRAPE, World, Exporter = worlds.OLD, worlds.SCRAPE, worlds.World, worlds.Exporter

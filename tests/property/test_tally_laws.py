@@ -8,10 +8,8 @@ cursor and judges each series by itself.
 from __future__ import annotations
 
 import random
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from operator import le
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ from hypothesis import strategies as st
 from tests.property import test_belief_laws as worlds
 from tests.support.asking import LATENCY
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
-from tests.support.tallied import TalliedRollout
+from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
 
 SEEDS = st.integers(0, 2**32)
 LIVES = [
@@ -33,7 +31,6 @@ LIVES = [
     worlds.live_with_two_readers,
 ]
 RENAMED = {worlds.live_with_relabelling}
-EVENTS = ("", "", "restart", "lose")
 SHAPE, SCRAPE, LOOKS = "envoy_cluster_upstream_rq_time_bucket", 15.0, range(3, 20)
 EDGES = ("1", "5", "25", "+Inf")
 
@@ -68,14 +65,6 @@ class UncheckedWorld(worlds.World):
 
     def check_all_counted(self):
         pass
-
-
-@contextmanager
-def reading_in_bulk(many):
-    with ExitStack() as patches:
-        for reader in ("parse", "tally.counter", "tally.large"):
-            patches.enter_context(mock.patch(f"rollout.observe.{reader}.MANY", many))
-        yield
 
 
 def beside(seed, events, live=None):

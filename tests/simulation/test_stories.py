@@ -11,6 +11,7 @@ from rollout.decide.fold import fold_all
 from rollout.decide.record.facts import HumanSaid, Observed
 from rollout.decide.record.route_facts import Confirmed, RouteFailed
 from rollout.decide.record.split import Split
+from rollout.decide.record.write_id import WriteId
 from rollout.decide.step import step
 from rollout.ports import RouteStatus
 from tests.support.worlds import BAD, GOOD, Behaviour, Lab, plan
@@ -62,7 +63,9 @@ def test_every_write_follows_its_record_and_every_decision_replays():
             assert step(before, entry.fact.at, lab.plan.id) == entry.fact
     decided = {e.seq: e.fact.split for e in entries if e.fact.kind == "decided"}
     for _, split, mark in lab.router.writes:
-        assert decided[int(mark.rpartition("/")[2])] == split
+        named = WriteId.parse(mark)
+        assert named is not None
+        assert decided[named.decision] == split
 
 
 def test_restarting_at_any_tick_changes_nothing():

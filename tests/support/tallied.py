@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from analysis.counting.counts import Counts
 from rollout.decide.record.facts import Observed
@@ -18,6 +20,9 @@ from tests.support.scraped import ObservedRollout, WrittenPrometheus, connect
 KEY = b"a key of the tests, 32 bytes lon"
 Dice = Callable[[], str]
 """What happens at a look: `restart` before it, `lose` its record, or nothing."""
+
+EVENTS = ("", "", "restart", "lose")
+"""What happens to a controller at a look: nothing, a restart, a look that is not recorded."""
 
 
 class TalliedRollout(ObservedRollout):
@@ -60,3 +65,12 @@ class TalliedRollout(ObservedRollout):
         asked = ask({} if newest is None else {self.name: newest}, **self.words)
         asked = replace(asked, marks={self.name: self.mark}, began=self.began)
         return self.observer.observe([asked], now)[asked.rollout]
+
+
+@contextmanager
+def reading_in_bulk(many: int) -> Iterator[None]:
+    """Answers of more than `many` series are read as arrays."""
+    with ExitStack() as patches:
+        for reader in ("parse", "tally.counter", "tally.large"):
+            patches.enter_context(mock.patch(f"rollout.observe.{reader}.MANY", many))
+        yield

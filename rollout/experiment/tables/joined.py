@@ -160,14 +160,14 @@ def _take_users(
     import narwhals.selectors as ncs
 
     notes = []
-    known = rows.filter(~nw.col(user).is_null())
-    if unnamed := len(rows) - len(known):
+    named = rows.filter(~nw.col(user).is_null())
+    if unnamed := len(rows) - len(named):
         notes.append(f"{unnamed:,} units without a user left out")
-    arms = known.group_by(user).agg(nw.col(_ARM).n_unique().alias("arms"))
+    arms = named.group_by(user).agg(nw.col(_ARM).n_unique().alias("arms"))
     loyal = arms.filter(nw.col("arms") == 1).select(user)
     if met_both := len(arms) - len(loyal):
         notes.append(f"{met_both:,} users met both versions and are left out")
-    own = known.join(loyal, on=user, how="inner")
+    own = named.join(loyal, on=user, how="inner")
     names = [name for name in own.select(ncs.numeric()).columns if name not in {_ARM, user}]
     added = [nw.col(name).mean() if name in covariates else nw.col(name).sum() for name in names]
     count = [] if "units" in own.columns else [nw.len().alias("units")]
@@ -175,7 +175,7 @@ def _take_users(
 
 
 def _list_covariates(metrics: Mapping[str, Any]) -> set[str]:
-    """Return the columns that metrics take for what was known of a user before."""
+    """Return the columns that metrics take for what was named of a user before."""
     keys = ("covariate", "numer_covariate", "denom_covariate")
     columns = (getattr(metric, key, None) for metric in metrics.values() for key in keys)
     return {column for column in columns if isinstance(column, str)}
