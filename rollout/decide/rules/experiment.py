@@ -92,9 +92,8 @@ def is_over(state: RolloutState, clock: float, results: Mapping[str, GoalResult]
         return True
     end = experiment.end
     has_lasted = end.after is not None and trial.lasted_by(clock) >= end.after
-    looks, units = state.goal_looks - trial.looks_before, state.goal_units - trial.units_before
-    has_looks = end.looks is not None and looks >= end.looks
-    has_units = end.requests is not None and units >= end.requests
+    has_looks = end.looks is not None and state.trial_looks >= end.looks
+    has_units = end.requests is not None and state.trial_units >= end.requests
     return has_lasted or has_looks or has_units
 
 

@@ -226,6 +226,16 @@ class RolloutState:
         return max((goal.units for goal in self.goals.values()), default=0)
 
     @property
+    def trial_looks(self) -> int:
+        """The looks that count towards an experiment's end."""
+        return self.goal_looks - self.trial.looks_before
+
+    @property
+    def trial_units(self) -> int:
+        """The units of both versions that count towards an experiment's end."""
+        return self.goal_units - self.trial.units_before
+
+    @property
     def lived(self) -> float:
         """Seconds that the rollout has lived through since its start."""
         return self.clock - self.started_at

@@ -47,9 +47,9 @@ def describe_progress(state: RolloutState, clock: float) -> str:
         return ""
     end, parts = experiment.end, []
     if end.requests is not None:
-        parts.append(f"{state.goal_units - trial.units_before:,} of {end.requests:,} units")
+        parts.append(f"{state.trial_units:,} of {end.requests:,} units")
     if end.looks is not None:
-        parts.append(f"{state.goal_looks - trial.looks_before:,} of {end.looks:,} looks")
+        parts.append(f"{state.trial_looks:,} of {end.looks:,} looks")
     if end.after is not None:
         parts.append(f"{duration(trial.lasted_by(clock))} of {duration(end.after)}")
     return ", ".join(parts)

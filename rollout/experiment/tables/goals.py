@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollout.decide.evidence.goals import conclude_goals
+from rollout.decide.text.experiment import list_numbers
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.retest import list_compared
 from rollout.review.history import RecordedRollout
@@ -48,34 +47,33 @@ def goals(record: RecordedRollout) -> Iterator[GoalRow]:
     """Yield each goal of the plan, in its order; none where it declares none."""
     spec = record.state.plan.spec
     level, tests = spec.false_winner, record.state.goals
-    results = conclude_goals(record.state)
+    recorded = list_numbers(record.state)
     guardrails = {guardrail.name: guardrail for guardrail in spec.guardrails}
     for goal in spec.goals or ():
         name = goal.guardrail
-        own, result = tests[name], results[name]
+        own, numbers = tests[name], recorded[name]
         contrast, guardrail = own.contrast, guardrails[name]
-        low, high = own.bound_difference(level) if contrast.e_c else (None, None)
         counts = [units.counts for units in list_compared(record) if units.guardrail == name]
         row = uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
         yield GoalRow(
             goal=name,
             what=uplift.describe_bad(guardrail, own.edge),
-            conclusion=result.conclusion,
+            conclusion=numbers["conclusion"],
             canary_units=contrast.e_c,
             stable_units=contrast.e_s,
             canary_share=contrast.x_c / contrast.e_c if contrast.e_c else None,
             stable_share=contrast.x_s / contrast.e_s if contrast.e_s else None,
-            difference=contrast.difference,
-            low=low,
-            high=high,
+            difference=numbers["difference"],
+            low=numbers["low"],
+            high=numbers["high"],
             change=row.change if row else None,
             change_low=row.change_low if row else None,
             change_high=row.change_high if row else None,
-            better=result.better / math.log(10),
-            worse=result.worse / math.log(10),
-            better_of_all=result.better_of_all / math.log(10),
-            worse_of_all=result.worse_of_all / math.log(10),
-            needed=-math.log10(level),
+            better=numbers["better"],
+            worse=numbers["worse"],
+            better_of_all=numbers["better_of_all"],
+            worse_of_all=numbers["worse_of_all"],
+            needed=numbers["needed"],
             level=level,
             note=own.problem or ("" if contrast.e_c else "no look compared both versions"),
         )

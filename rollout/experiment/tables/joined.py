@@ -175,7 +175,7 @@ def _take_users(
 
 
 def _list_covariates(metrics: Mapping[str, Any]) -> set[str]:
-    """Return the columns that metrics take for what was named of a user before."""
+    """Return the columns that metrics take for what was known of a user before."""
     keys = ("covariate", "numer_covariate", "denom_covariate")
     columns = (getattr(metric, key, None) for metric in metrics.values() for key in keys)
     return {column for column in columns if isinstance(column, str)}
