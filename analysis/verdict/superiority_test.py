@@ -133,9 +133,12 @@ def conclude(tests: Mapping[str, SuperiorityTest], level: float) -> dict[str, Go
 def _conclude(
     logs: Sequence[float], adjusted: Sequence[float], more: int, less: int, needed: float
 ) -> GoalResult:
-    conclusion: Conclusion = "undecided"
-    if adjusted[more] >= needed:
-        conclusion = "better"
-    elif adjusted[less] >= needed:
-        conclusion = "worse"
+    conclusion = name_conclusion(adjusted[more], adjusted[less], needed)
     return GoalResult(logs[more], logs[less], adjusted[more], adjusted[less], conclusion)
+
+
+def name_conclusion(better: float, worse: float, needed: float) -> Conclusion:
+    """Return what corrected evidence concludes; of two conclusions the one that goes back."""
+    if worse >= needed:
+        return "worse"
+    return "better" if better >= needed else "undecided"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import Conclusion, GoalResult, conclude
+from analysis.verdict.superiority_test import GoalResult, conclude, name_conclusion
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.trial import BestEvidence
 
@@ -40,9 +40,5 @@ def note_best(state: RolloutState) -> RolloutState:
 def _latch(result: GoalResult, best: BestEvidence, needed: float) -> GoalResult:
     better = max(result.better_of_all, best.better)
     worse = max(result.worse_of_all, best.worse)
-    conclusion: Conclusion = "undecided"
-    if worse >= needed:  # of two conclusions the one that promotes nothing
-        conclusion = "worse"
-    elif better >= needed:
-        conclusion = "better"
+    conclusion = name_conclusion(better, worse, needed)
     return result._replace(better_of_all=better, worse_of_all=worse, conclusion=conclusion)
