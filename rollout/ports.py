@@ -11,10 +11,10 @@ from analysis.counting.origin import Origins
 from rollout.decide.record.facts import Fact
 from rollout.decide.record.split import Split
 from rollout.decide.record.tally import LookTally
-from rollout.plan.model.plan import Plan
 
 if TYPE_CHECKING:
     from analysis.counting.per_pod import PodCounts  # which loads NumPy
+    from rollout.plan.model.plan import Plan  # which a reader of the log does without
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ the commands: `author` for writing plans, `run` for running a controller, `inspe
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -149,6 +150,8 @@ def surefoot() -> None:
 def main() -> None:
     """Run the `surefoot` command; the console script calls this."""
     streams.prepare()
+    # Pydantic would look for plug-ins in every installed package, and we want none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         surefoot(standalone_mode=True)
     except SystemExit as end:

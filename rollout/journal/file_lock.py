@@ -74,6 +74,12 @@ def holder(journal: Path) -> int | None:
         os.close(handle)
 
 
+def describe_holder(journal: Path) -> str | None:
+    """Describe the lock's holder; None when the lock is free."""
+    pid = holder(journal)
+    return None if pid is None else f"pid {pid or 'unknown'}"
+
+
 def _acquire(handle: int) -> bool:
     for _ in range(_TRIES):
         if _try_lock(handle, fcntl.LOCK_EX):

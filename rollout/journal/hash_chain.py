@@ -23,7 +23,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from rollout.decide.record.base import describe_first
-from rollout.decide.record.facts import FACT, Fact
+from rollout.decide.record.facts import Fact, parse_fact
 from rollout.errors import FactError, JournalError, JournalMovedError
 from rollout.ports import Entry
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 GENESIS = hashlib.sha256(b"surefoot.dev/journal/v1").hexdigest()
-_WRITER: TypeAdapter[Fact] = TypeAdapter(Fact, config=ConfigDict(ser_json_inf_nan="constants"))
+_WRITER: TypeAdapter[Fact] = TypeAdapter(
+    Fact, config=ConfigDict(ser_json_inf_nan="constants", defer_build=True)
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _describe(row: Row) -> str:
 def parse(row: Row) -> Entry:
     """Parse the fact in a row's text. Raises JournalError for an unknown fact."""
     try:
-        fact = FACT.validate_json(row.text)
+        fact = parse_fact(row.text)
     except ValidationError as error:
         raise JournalError(
             f"entry {row.seq} holds a fact this version cannot read: {describe_first(error)}"

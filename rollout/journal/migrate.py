@@ -14,7 +14,8 @@ from alembic.config import Config
 from rollout.errors import BAD_INPUT, SurefootError
 from rollout.journal.location import JournalLocation, from_words, shown
 from rollout.journal.sql.store import open_database
-from rollout.journal.sql.tables import ENTRIES, REVISIONS, create, names_of
+from rollout.journal.sql.stored import REVISIONS
+from rollout.journal.sql.tables import ENTRIES, create, names_of
 
 
 def migrate(where: JournalLocation) -> None:

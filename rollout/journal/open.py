@@ -10,6 +10,7 @@ from rollout.journal.jsonl import RECORDING, LinesJournal
 from rollout.journal.location import JournalLocation, is_url
 
 if TYPE_CHECKING:
+    from rollout.journal.sql.reader import SqliteReader
     from rollout.journal.sql.store import SqlJournal
 
 
@@ -18,15 +19,19 @@ def exists(where: JournalLocation) -> bool:
     return is_url(where) or Path(where).exists()
 
 
-def open_for_reading(where: JournalLocation) -> SqlJournal | LinesJournal:
+def open_for_reading(where: JournalLocation) -> SqlJournal | SqliteReader | LinesJournal:
     """Open a journal at a path or URL, or a recording (`.jsonl`); create and change nothing.
 
     Raises InputError when it does not exist, JournalError when it is not a journal.
     """
     if not exists(where):
         raise InputError(f"there is no journal at {where}")
-    if not is_url(where) and Path(where).suffix == RECORDING:
-        return LinesJournal(where)
+    if not is_url(where):
+        if Path(where).suffix == RECORDING:
+            return LinesJournal(where)
+        from rollout.journal.sql.reader import SqliteReader
+
+        return SqliteReader(Path(where))
     from rollout.journal.sql.store import SqlJournal
 
     return SqlJournal(where, readonly=True)

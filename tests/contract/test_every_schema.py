@@ -15,7 +15,8 @@ from rollout.journal import migrate as migrating
 from rollout.journal.migrate import main, migrate
 from rollout.journal.open import open_for_commands, open_for_reading
 from rollout.journal.sql.store import SqlJournal, open_database, open_journal
-from rollout.journal.sql.tables import REVISIONS, TABLES
+from rollout.journal.sql.stored import REVISIONS
+from rollout.journal.sql.tables import TABLES
 
 # Everything that a database knows of its tables, indexes and triggers.
 SCHEMA = {
@@ -132,7 +133,7 @@ def test_a_newer_schema_is_refused(empty, opener):
 def test_an_older_schema_says_the_command(empty, monkeypatch):
     where = empty()
     open_journal(where).close()
-    monkeypatch.setattr("rollout.journal.sql.tables.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("rollout.journal.sql.stored.REVISIONS", ("0001", "0002"))
     with pytest.raises(JournalError, match=r"older schema \(0001\).*python -m rollout.journal.mig"):
         open_journal(where)
 

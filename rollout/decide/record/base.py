@@ -27,9 +27,12 @@ def describe_first(error: ValidationError) -> str:
 
 
 class RolloutFact(BaseModel):
-    """A fact of one rollout, at one time."""
+    """A fact of one rollout, at one time.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A kind of fact is built when the first of it is read: a reader of few entries meets few kinds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     rollout: str = Field(description="Rollout id: the plan's name and digest.")
     at: float = Field(

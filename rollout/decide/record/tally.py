@@ -41,7 +41,7 @@ class LookTally(BaseModel):
     digests, and `key` tells by which key.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     canary: tuple[int, ...]
     stable: tuple[int, ...]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rollout.plan.model.plan import Plan
+if TYPE_CHECKING:  # a reader of the log names entries without building plans
+    from rollout.plan.model.plan import Plan
 
 CHAIN_DIGITS = 12
 """Hexadecimal digits of a chain's name: two of a million share one with a chance of 0.2 %."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rollout.decide.record.split import Split
 from rollout.plan.fields.units import duration, percent
-from rollout.plan.model.plan import Plan, Switch
+
+if TYPE_CHECKING:  # `surefoot log` formats splits without building plans
+    from rollout.plan.model.plan import Plan
 
 
 def observational(plan: Plan) -> str:
@@ -37,6 +40,8 @@ def _describe_cold_start(plan: Plan) -> Iterator[str]:
 
 def compared_with(plan: Plan) -> str:
     """Describe what the canary is compared with."""
+    from rollout.plan.model.ramp import Switch  # loaded with the plan
+
     ramp, stable = plan.spec.ramp, plan.spec.stable.version
     if label := observational(plan):
         return label

@@ -7,38 +7,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import sqlalchemy as sql
 from sqlalchemy import event, pool
 from sqlalchemy.exc import DBAPIError
 
-from rollout.answers.plain_file import is_plain
 from rollout.errors import InputError, JournalError
 from rollout.journal import file_lock
 from rollout.journal.location import resolve
+from rollout.journal.sql.plain import OTHERS, PlainFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 _TRIES, _PAUSE = 25, 0.02
-_BESIDE = ("-wal", "-shm", "-journal")
-_MESSAGES = {
-    "SQLITE_NOTADB": "is not a journal (not an SQLite database)",
-    "SQLITE_CORRUPT": "is damaged",
-    "SQLITE_FULL": "cannot be written: the disk is full",
-    "SQLITE_READONLY": "is read-only",
-    "SQLITE_BUSY": "is locked by another writer",
-    "SQLITE_LOCKED": "is locked by another writer",
-    "SQLITE_CANTOPEN": "cannot be opened: no permission, or its folder is gone",
-    "SQLITE_IOERR": "cannot be read or written: the disk reports a fault",
-}
 
 
 class SqliteFile:
@@ -47,21 +34,16 @@ class SqliteFile:
     may_be_empty = True  # a file without tables is a journal that another process is creating
 
     def __init__(self, path: Path, *, may_make: bool, patience: float) -> None:
-        # Resolved, because SQLite puts the write-ahead log next to the file that a link points to.
-        self.path, self._patience = resolve(path), patience
-        if not self.path.exists():
+        if not resolve(path).exists():
             if not may_make:
-                raise InputError(f"there is no journal at {self.path}")
-            _create_file(self.path)
-        if not is_plain(self.path.stat()):  # a pipe would be waited for without end
-            kind = "a folder" if self.path.is_dir() else "no file"
-            raise JournalError(f"the journal {self.path} is not a journal ({kind})")
-        _check_beside(self.path)
+                raise InputError(f"there is no journal at {resolve(path)}")
+            _create_file(resolve(path))
+        self._file = PlainFile(path, patience=patience)
         self.engine = self._make_reader()
 
     @property
     def name(self) -> str:
-        return str(self.path)
+        return str(self._file.path)
 
     def open_for_writing(self) -> None:
         """Switch to an engine that writes.
@@ -82,11 +64,11 @@ class SqliteFile:
         """Raise JournalError when the file holds another program's tables."""
         del connection
         if names:
-            raise JournalError("is not a journal (another program's database)")
+            raise JournalError(OTHERS)
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         del instead  # a file lock ends with its process, and nobody else can end it
-        return file_lock.hold(self.path)
+        return file_lock.hold(self._file.path)
 
     def check_held(self) -> None:
         """Do nothing: a file lock is not lost while its process lives."""
@@ -95,40 +77,31 @@ class SqliteFile:
         """Do nothing: the controller writes here itself and sees every failure."""
 
     def holder(self) -> str | None:
-        pid = file_lock.holder(self.path)
-        return None if pid is None else f"pid {pid or 'unknown'}"
+        return file_lock.describe_holder(self._file.path)
 
     @contextmanager
     def words(self) -> Iterator[None]:
-        try:
-            yield
-        except (DBAPIError, sqlite3.Error) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if not isinstance(cause, sqlite3.Error):
-                raise
-            raise _as_journal_error(self.path, cause) from error
-        except UnicodeDecodeError as error:  # of the file's text, its schema's too
-            raise JournalError(f"the journal {self.path} is damaged: {error.reason}") from error
+        with self._file.words():
+            try:
+                yield
+            except DBAPIError as error:
+                if not isinstance(error.orig, sqlite3.Error):
+                    raise
+                raise self._file.as_journal_error(error.orig) from error
 
     def close(self) -> None:
         self.engine.dispose()
 
     def _make_writer(self) -> sql.Engine:
-        url = sql.URL.create("sqlite", database=str(self.path))
-        engine = sql.create_engine(url, connect_args={"timeout": self._patience})
+        url = sql.URL.create("sqlite", database=str(self._file.path))
+        engine = sql.create_engine(url, connect_args={"timeout": self._file.patience})
         event.listen(engine, "connect", _configure_writer)
         event.listen(engine, "begin", _begin)
         return engine
 
     def _make_reader(self) -> sql.Engine:
-        return sql.create_engine("sqlite://", creator=self._connect_reader, poolclass=pool.NullPool)
-
-    def _connect_reader(self) -> sqlite3.Connection:
-        # Without a write-ahead log nobody writes. With `immutable`, SQLite then creates no files of
-        # its own, which it would otherwise need even to read.
-        immutable = "" if Path(f"{self.path}-wal").exists() else "&immutable=1"
-        uri = f"file:{quote(str(self.path))}?mode=ro{immutable}"
-        return sqlite3.connect(uri, uri=True, timeout=self._patience)
+        connect = self._file.connect_reader
+        return sql.create_engine("sqlite://", creator=connect, poolclass=pool.NullPool)
 
 
 def _configure_writer(connection: Any, _record: object) -> None:
@@ -170,25 +143,3 @@ def _create_file(path: Path) -> None:
         os.close(folder_handle)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be created: {error.strerror}") from error
-
-
-def _check_beside(path: Path) -> None:
-    """Raise JournalError where what SQLite keeps beside the file is a link or no file.
-
-    SQLite would write through the link, and wait for a pipe without end.
-    """
-    for beside in (Path(f"{path}{suffix}") for suffix in _BESIDE):
-        try:
-            mode = beside.lstat().st_mode
-        except OSError:
-            continue  # nothing is there, or it shows when it is used
-        if not stat.S_ISREG(mode):
-            kind = "a link" if stat.S_ISLNK(mode) else "no file"
-            raise JournalError(f"the journal {path} cannot be used: {beside} is {kind}")
-
-
-def _as_journal_error(path: Path, error: sqlite3.Error) -> JournalError:
-    """Turn an SQLite error into a message for the user."""
-    name = str(getattr(error, "sqlite_errorname", ""))  # such as SQLITE_IOERR_FSYNC
-    kind = "_".join(name.split("_")[:2])
-    return JournalError(f"the journal {path} {_MESSAGES.get(kind, f'failed: {error}')}")

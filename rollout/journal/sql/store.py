@@ -15,11 +15,12 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from rollout.errors import InputError, JournalError, JournalMovedError
-from rollout.journal.hash_chain import START, NewestRow, Row, parse, seal_all, verify
+from rollout.journal.hash_chain import parse, seal_all, verify
 from rollout.journal.jsonl import RECORDING
 from rollout.journal.location import JournalLocation, is_url, shown
-from rollout.journal.scan import AT_ONCE, check_picked, parts
+from rollout.journal.scan import AT_ONCE
 from rollout.journal.sql import tables
+from rollout.journal.sql.stored import Stored, VerifiedReads, split_record, stand_in_before
 from rollout.journal.sql.tables import ENTRIES
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from rollout.decide.record.facts import Fact
     from rollout.journal.sql.database import Database
-    from rollout.journal.sql.tables import Stored
-    from rollout.ports import Entry, SkippedObservation
+    from rollout.ports import Entry
+
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
@@ -45,7 +46,7 @@ def open_journal(where: JournalLocation, create: bool = True) -> SqlJournal:
     return SqlJournal(where, create=create)
 
 
-class SqlJournal:
+class SqlJournal(VerifiedReads):
     """A Journal in an SQLite file (a path, `sqlite:///PATH`) or on PostgreSQL (its URL).
 
     `readonly` never creates or changes anything. `patience` is the longest wait of an append for
@@ -60,7 +61,7 @@ class SqlJournal:
         readonly: bool = False,
         patience: float = 5,
     ) -> None:
-        self._known = NewestRow()
+        super().__init__()
         may_make = create and not readonly
         self.database = _make_database(
             where, may_make=may_make, readonly=readonly, patience=patience
@@ -81,7 +82,7 @@ class SqlJournal:
                 with self.database.writing() as connection:
                     last = tables.last(connection)
                     # Never seal onto an altered row: the new hash would vouch for it.
-                    verify([last] if last.seq else [], _stand_in_before(last))
+                    verify([last] if last.seq else [], stand_in_before(last))
                     self._known.check_last(last, after)
                     entries: list[Entry] = []
                     for start in range(0, len(facts), AT_ONCE):
@@ -95,44 +96,6 @@ class SqlJournal:
                 raise JournalMovedError("another writer appended to the journal first") from error
         self._known.note(last)
         return entries
-
-    def rows(self, after: int = 0, most: int | None = None) -> list[Row]:
-        """The sealed rows after entry `after`, verified; the first `most`. Raises JournalError."""
-        return [row for row, _ in self._load_rows(after, most)]
-
-    def head(self) -> int:
-        """The number of the newest entry, 0 where there is none. Raises JournalError."""
-        if self._is_empty():
-            return 0
-        with self.database.words(), self.database.reading() as connection:
-            return tables.last(connection).seq
-
-    def read(self, after: int = 0, most: int | None = None) -> list[Entry]:
-        """See rollout.ports.Journal; what is returned is verified; the first `most`.
-
-        Raises JournalBusyError when this process has lost the controller's lock.
-        """
-        return list(map(tables.entry_of, self._load_rows(after, most)))
-
-    def read_unverified(self) -> list[Entry]:
-        """Return all entries, whatever their chain says. Raises JournalError."""
-        stored = [] if self._empty else self._select(tables.FROM, {"after": 0})
-        return list(map(tables.entry_of, stored))
-
-    def scan(self) -> Iterator[Entry | SkippedObservation]:
-        """See rollout.ports.Journal."""
-        last = START
-        while stored := self._load_rows(last.seq, AT_ONCE):
-            verify([stored[0][0]], last)
-            yield from map(tables.skimmed_of, stored)
-            last = stored[-1][0]
-
-    def read_at(self, places: Sequence[int]) -> Iterator[Entry]:
-        """See rollout.ports.Journal."""
-        for batch in parts(places):
-            picked = self._select(tables.PICKED, {"places": list(batch)})
-            check_picked(batch, [row for row, _ in picked])
-            yield from map(tables.entry_of, picked)
 
     def lock(self, *, instead: bool = False) -> AbstractContextManager[None]:
         """Hold the journal as the one controller that decides. Raises JournalBusyError.
@@ -166,26 +129,20 @@ class SqlJournal:
         """Close every connection; the next use opens new ones."""
         self.database.close()
 
-    def _load_rows(self, after: int, most: int | None = None) -> list[Stored]:
-        """The verified rows after entry `after`, the first `most`.
+    def _select_from(self, first: int, most: int | None) -> list[Stored]:
+        values = {"after": first} | ({"most": most} if most else {})
+        return self._select(tables.PART if most else tables.FROM, values)
 
-        The row of `after` itself is selected too: it shows that the journal was not cut, and the
-        first new row must link to it.
-        """
-        values = {"after": after} | ({"most": most + bool(after)} if most else {})
-        statement = tables.PART if most else tables.FROM
-        selected = [] if self._is_empty() else self._select(statement, values)
-        self._known.check_kept(after, selected[0][0] if selected else None)
-        verify(
-            [row for row, _ in selected], START if not after else _stand_in_before(selected[0][0])
-        )
-        if selected:
-            self._known.note(selected[-1][0])
-        return selected[1:] if after else selected
+    def _pick(self, places: Sequence[int]) -> list[Stored]:
+        return self._select(tables.PICKED, {"places": list(places)})
+
+    def _find_head(self) -> int:
+        with self.database.words(), self.database.reading() as connection:
+            return tables.last(connection).seq
 
     def _select(self, statement: sql.Select[Any], values: dict[str, Any]) -> list[Stored]:
         with self.database.words(), self.database.reading() as connection:
-            return list(map(tables.stored, connection.execute(statement, values)))
+            return list(map(split_record, connection.execute(statement, values)))
 
     def _is_empty(self) -> bool:
         """Whether there are no tables; another process may make them at any time."""
@@ -243,11 +200,3 @@ def _make_database(
     if url.get_backend_name() != "sqlite" or not url.database:
         raise InputError(f"{shown(where)} is neither an SQLite file nor a PostgreSQL URL")
     return SqliteFile(Path(url.database), may_make=may_make, patience=patience)
-
-
-def _stand_in_before(row: Row) -> Row:
-    """Stand in for the row before, so that `verify` accepts this row's link.
-
-    The link was verified when the row before was read; here only the row itself is checked.
-    """
-    return Row(row.seq - 1, "", "", row.previous)

@@ -6,22 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
-from rollout.errors import JournalError
-from rollout.journal.hash_chain import START, Row, parse
-from rollout.journal.scan import scan
-from rollout.ports import SkippedObservation
+from rollout.journal.hash_chain import START, Row
+from rollout.journal.sql import stored
 
 if TYPE_CHECKING:
     from rollout.decide.record.facts import Fact
-    from rollout.ports import Entry
-
-Stored = tuple[Row, tuple[Any, ...]]  # a row, and the columns that repeat its fact
 
 TABLES = sql.MetaData()
 # `at`, `rollout` and `kind` repeat the fact for queries in SQL. The hash covers only the text, so
 # every read compares them with it.
 ENTRIES = sql.Table(
-    "entries",
+    stored.TABLE,
     TABLES,
     sql.Column(
         "seq",
@@ -38,13 +33,11 @@ ENTRIES = sql.Table(
 )
 # As Alembic creates it. It is not in TABLES, because Alembic owns it and no migration makes it.
 VERSION = sql.Table(
-    "journal_version",
+    stored.VERSION_TABLE,
     sql.MetaData(),
     sql.Column("version_num", sql.String(32), nullable=False),
     sql.PrimaryKeyConstraint("version_num", name="journal_version_pkc"),
 )
-# Those of migrations/versions, oldest first. This version of Surefoot reads and writes the last.
-REVISIONS = ("0001",)
 
 FROM = sql.select(ENTRIES).where(ENTRIES.c.seq >= sql.bindparam("after")).order_by(ENTRIES.c.seq)
 PART = FROM.limit(sql.bindparam("most"))
@@ -96,7 +89,7 @@ def create(connection: sql.Connection) -> None:
             connection.exec_driver_sql(statement)
     if VERSION.name not in names:
         VERSION.create(connection)
-        revision = REVISIONS[0 if ENTRIES.name in names else -1]
+        revision = stored.REVISIONS[0 if ENTRIES.name in names else -1]
         connection.execute(sql.insert(VERSION), {"version_num": revision})
 
 
@@ -105,28 +98,13 @@ def marked(connection: sql.Connection, names: list[str]) -> bool:
 
     Raises JournalError for another program's table and for another schema.
     """
-    column_names = {column["name"] for column in sql.inspect(connection).get_columns(ENTRIES.name)}
-    if not column_names >= set(ENTRIES.c.keys()):
-        raise JournalError("is not a journal (another program's table)")
+    stored.check_columns(
+        column["name"] for column in sql.inspect(connection).get_columns(ENTRIES.name)
+    )
     has_revision = VERSION.name in names
-    revisions = list(connection.scalars(sql.select(VERSION))) if has_revision else [REVISIONS[0]]
-    _check_revision(revisions)
+    first = [stored.REVISIONS[0]]
+    stored.check_revision(list(connection.scalars(sql.select(VERSION))) if has_revision else first)
     return has_revision
-
-
-def _check_revision(revisions: list[str]) -> None:
-    newer = ", ".join(sorted(set(map(str, revisions)) - set(REVISIONS)))
-    if newer:
-        raise JournalError(
-            f"was written by a newer Surefoot (schema {newer}, this one knows up to "
-            f"{REVISIONS[-1]}): update Surefoot"
-        )
-    if revisions != [REVISIONS[-1]]:
-        older = ", ".join(revisions) or "none"
-        raise JournalError(
-            f"is of an older schema ({older}): stop the controller, then run "
-            "`python -m rollout.journal.migrate JOURNAL`"
-        )
 
 
 def last(connection: sql.Connection) -> Row:
@@ -137,36 +115,5 @@ def last(connection: sql.Connection) -> Row:
 
 def columns_of(row: Row, fact: Fact) -> dict[str, Any]:
     """The column values of a sealed fact."""
-    at, rollout, kind = repeated(fact)
+    at, rollout, kind = stored.repeated(fact)
     return {**vars(row), "at": at, "rollout": rollout, "kind": kind}
-
-
-def repeated(fact: Fact | SkippedObservation) -> tuple[Any, ...]:
-    """The values of a fact that columns repeat."""
-    return (fact.at, fact.rollout, fact.kind)
-
-
-def stored(record: sql.Row[Any]) -> Stored:
-    """Split a selected record into the sealed row and the columns that repeat its fact."""
-    row = Row(record.seq, record.text, record.previous, record.hash)
-    return row, (record.at, record.rollout, record.kind)
-
-
-def entry_of(stored: Stored) -> Entry:
-    """Read a row's entry. Raises JournalError for an unknown fact or columns that do not fit it."""
-    entry = parse(stored[0])
-    _check_fit(entry.seq, repeated(entry.fact), stored[1])
-    return entry
-
-
-def skimmed_of(stored: Stored) -> Entry | SkippedObservation:
-    """Read a row's entry like `entry_of`, but skip observations."""
-    record = scan(stored[0])
-    fact = record if isinstance(record, SkippedObservation) else record.fact
-    _check_fit(record.seq, repeated(fact), stored[1])
-    return record
-
-
-def _check_fit(seq: int, expected: tuple[Any, ...], columns: tuple[Any, ...]) -> None:
-    if expected != columns:
-        raise JournalError(f"entry {seq} was altered: its columns differ from its text")

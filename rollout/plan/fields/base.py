@@ -42,10 +42,17 @@ def is_word(text: str) -> bool:
 
 
 class Model(BaseModel):
-    """Strict base: unknown keys are errors, values never change."""
+    """Strict base: unknown keys are errors, values never change.
+
+    A model is built when it is used first, as a part of what is used: not each of its own.
+    """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=False,
+        defer_build=True,
     )
 
 

@@ -17,7 +17,7 @@ from rollout.decide.record.split import Split
 from rollout.errors import BAD_INPUT
 from rollout.journal import backwards
 from rollout.journal.jsonl import to_lines
-from rollout.journal.sql import store
+from rollout.journal.sql import stored
 from rollout.journal.sql.store import open_journal
 
 R = {"rollout": "notes-v2-1", "at": 1_700_000_000.25}
@@ -223,7 +223,7 @@ def test_what_was_not_read_is_not_said_to_be_verified(path, monkeypatch):
 
 def test_a_long_log_is_printed_while_it_is_read(path, monkeypatch):
     """What was verified is printed before an altered entry further on is come to."""
-    monkeypatch.setattr(store, "AT_ONCE", 2)
+    monkeypatch.setattr(stored, "AT_ONCE", 2)
     monkeypatch.setattr(log_entries, "AT_ONCE", 2)
     with closing(open_journal(path)) as journal, journal.database.writing() as connection:
         connection.exec_driver_sql("DROP TRIGGER entries_no_UPDATE")
