@@ -139,23 +139,52 @@ def measure(where: Path) -> dict[str, dict[str, float]]:
         return table
 
 
+ROUNDS = 10
+LIBRARIES = {
+    "Python alone": "pass",
+    "the libraries of log": "import click; from pydantic import BaseModel",
+    "the libraries of why": "import click, re2, scipy.special; from pydantic import BaseModel",
+}
+
+
 def run_fresh(where: Path) -> dict[str, float]:
-    """Return the seconds of CPU that fresh commands take, with what it takes to load their code."""
+    """Return the seconds of CPU that fresh commands take, with what it takes to load their code.
+
+    Medians of ROUNDS, except of those that read all of the journal.
+    """
     with closing(sqlite3.connect(where)) as database:
         query = "SELECT max(seq) FROM entries WHERE kind = 'decided'"
         (newest,) = database.execute(query).fetchone()
-    commands = {
+    short = {
         "why": ["why", str(newest)],
+        "log, the newest 20": ["log", "-n", "20"],
         "log, the newest 1,000": ["log", "-n", "1000"],
+        "verdict": ["verdict", "discharge-summarizer-v2"],
+        "wait": ["wait", "discharge-summarizer-v2", "--timeout", "0.01s"],
+    }
+    whole = {
         "log, all of it": ["log"],
         "log, all with one action": ["log", "--action", "roll-back"],
     }
-    return {name: _run([*words, "--journal", str(where)]) for name, words in commands.items()}
+    fresh = {name: _measure_median(["-c", program]) for name, program in LIBRARIES.items()}
+    for name, words in short.items():
+        fresh[f"surefoot {name}"] = _measure_median(_command(words, where))
+    for name, words in whole.items():
+        fresh[f"surefoot {name}"] = _run(_command(words, where))
+    return fresh
 
 
-def _run(words: Sequence[str]) -> float:
+def _command(words: Sequence[str], where: Path) -> list[str]:
+    return ["-m", "rollout.cli", *words, "--journal", str(where)]
+
+
+def _measure_median(arguments: Sequence[str]) -> float:
+    return statistics.median(_run(arguments) for _ in range(ROUNDS))
+
+
+def _run(arguments: Sequence[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-m", "rollout.cli", *words]
+    command = [sys.executable, *arguments]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -191,7 +220,7 @@ def main() -> None:
             print(f"{name:<24}{row['first_ms']:9.1f}{row['again_ms']:9.1f}{row['kB']:7.1f}")
         for name, seconds in fresh.items():
             print(
-                f"surefoot {name}: {seconds:.2f} s of CPU as a fresh command, "
+                f"{name}: {seconds:.2f} s of CPU as a fresh process, "
                 f"{fresh_short[name]:.2f} s on a short journal"
             )
     missed = [name for name, row in table.items() if row["again_ms"] > BAR or row["kB"] > 50]

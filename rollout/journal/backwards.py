@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Protocol
 from rollout.decide.record.facts import Started
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import parse, verify
-from rollout.journal.scan import AT_ONCE
+from rollout.journal.index import plan_name
+from rollout.journal.scan import AT_ONCE, scan
+from rollout.ports import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.journal.hash_chain import Row
-    from rollout.ports import Entry
+    from rollout.ports import Entry, SkippedObservation
 
 _NEWEST_DECISIONS = 5  # that are named where an entry is none
+_STARTED = '"kind":"started"'
 
 
 class RowSource(Protocol):
@@ -32,6 +35,10 @@ class RowSource(Protocol):
     def head(self) -> int: ...
     def rows(self, after: int = 0, most: int | None = None) -> Sequence[Row]: ...
     def read_at(self, places: Sequence[int]) -> Iterator[Entry]: ...
+
+
+class StoredJournal(RowSource, Journal, Protocol):
+    """A journal that is read from both ends."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,31 @@ def read_backwards(journal: RowSource, last: int) -> Iterator[Sequence[Row]]:
         verify(later, rows[-1])
         yield rows
         later = [rows[0]]
+
+
+def find_newest_start(journal: RowSource, name: str) -> tuple[int, dict[str, str]]:
+    """Find the entry with which the newest rollout of a name began; 0 where none has that name.
+
+    `name` is a plan's name or a rollout's id. Entries are verified from the newest back to it, and
+    the plans' names come too, by rollout, of the rollouts that began in them. Raises JournalError.
+    """
+    plan_names: dict[str, str] = {}
+    for rows in read_backwards(journal, journal.head()):
+        for row in reversed(rows):
+            fact = parse(row).fact if _STARTED in row.text else None
+            if not isinstance(fact, Started):
+                continue
+            plan_names[fact.rollout] = plan_name(fact)
+            if name in {fact.rollout, plan_names[fact.rollout]}:
+                return row.seq, plan_names
+    return 0, plan_names
+
+
+def scan_after(journal: RowSource, after: int) -> Iterator[Entry | SkippedObservation]:
+    """Yield every entry after number `after`, verified; observations are not parsed."""
+    while rows := journal.rows(after, AT_ONCE):
+        after = rows[-1].seq
+        yield from map(scan, rows)
 
 
 def read_story(journal: RowSource, number: int) -> tuple[list[Entry], Span]:

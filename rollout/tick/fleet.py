@@ -52,6 +52,7 @@ class Fleet:
     _attempts: dict[str, str] = field(default_factory=dict)
     _unloaded: dict[str, array[int]] = field(default_factory=dict)  # entry numbers
     _to_load: set[str] = field(default_factory=set)
+    _passes_older: bool = False  # rollouts that began before what was read
 
     def read(self, journal: Journal) -> Iterator[Entry]:
         """Fold the entries appended since the last call, and yield every entry after its fold.
@@ -59,14 +60,40 @@ class Fleet:
         Skipped evidence is not yielded. Raises JournalError; the next call continues there.
         """
         is_first_read = not self.head
-        for entry in journal.scan() if is_first_read else journal.read(self.head):
+        entries = journal.scan() if is_first_read else journal.read(self.head)
+        yield from self._fold_entries(entries, skips_evidence=is_first_read)
+
+    def read_from(
+        self, first: int, entries: Iterable[Entry | SkippedObservation]
+    ) -> Iterator[Entry]:
+        """Fold the entries from number `first` on, in place of the first call of `read`.
+
+        Rollouts that began before it are passed over, now and by `read` later: no state of another
+        hangs on them. What hangs on all, such as a service's stable version, is not known then.
+        """
+        self.head, self._passes_older = first - 1, first > 1
+        yield from self._fold_entries(entries, skips_evidence=True)
+
+    def _fold_entries(
+        self, entries: Iterable[Entry | SkippedObservation], *, skips_evidence: bool
+    ) -> Iterator[Entry]:
+        for entry in entries:
+            if self._passes_older and self._is_older(entry):
+                self.head = entry.seq
+                continue
             if isinstance(entry, SkippedObservation):
                 self._skip_observation(entry.rollout, entry.seq)
                 continue
-            if is_first_read and isinstance(entry.fact, Started):
+            if skips_evidence and isinstance(entry.fact, Started):
                 self._unloaded[entry.fact.rollout] = array("q")
             self.fold_entry(entry)
             yield entry
+
+    def _is_older(self, entry: Entry | SkippedObservation) -> bool:
+        """Return whether an entry is of a rollout that began before what is read."""
+        if isinstance(entry, SkippedObservation):
+            return entry.rollout not in self.states
+        return entry.fact.rollout not in self.states and not isinstance(entry.fact, Started)
 
     def load_active_evidence(self, journal: Journal) -> None:
         """Load the evidence of every rollout that has not ended. Raises JournalError."""

@@ -24,7 +24,8 @@ from rollout.journal.location import JournalLocation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rollout.ports import Entry, Journal
+    from rollout.journal.backwards import StoredJournal
+    from rollout.ports import Entry
 
     Say = Callable[..., Sequence[Entry]]  # of a journal, a name, a command, and its own options
 
@@ -32,7 +33,7 @@ LIMIT = 200  # characters of free text that a user may write into the journal
 RETRIES = 20  # a controller appends only a few times per look, so one of these gets in between
 
 
-def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[Entry]:
+def record_command(journal: StoredJournal, name: str, command: HumanSaid) -> Sequence[Entry]:
     """Append a user's command for the latest rollout of that name (a plan's name or an id).
 
     The append names the last entry that was read and fails when there are newer ones. So a command
@@ -41,7 +42,7 @@ def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[
     """
     from rollout.journal.scan import new_entries
 
-    entries, last = new_entries(journal, 0)
+    entries, last = _read_newest(journal, name)
     for _ in range(RETRIES):
         fact = command.model_copy(update={"rollout": _find_open_rollout(entries, name)})
         try:
@@ -52,6 +53,22 @@ def record_command(journal: Journal, name: str, command: HumanSaid) -> Sequence[
     raise JournalMovedError(
         "nothing was recorded, since other writers keep appending: repeat the command"
     )
+
+
+def _read_newest(journal: StoredJournal, name: str) -> tuple[list[Entry], int]:
+    """Read the entries since the newest rollout of a name began, and the newest one's number.
+
+    What is older is not read: the append checks the entry that it is sealed onto. Raises InputError
+    for an unknown name, JournalError.
+    """
+    from rollout.journal.backwards import find_newest_start, scan_after
+    from rollout.journal.index import matching
+    from rollout.ports import Entry
+
+    first, plan_names = find_newest_start(journal, name)
+    matching(plan_names, name)
+    records = [*scan_after(journal, first - 1)]
+    return [record for record in records if isinstance(record, Entry)], records[-1].seq
 
 
 _ENDED = {

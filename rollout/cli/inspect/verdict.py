@@ -12,7 +12,9 @@ from rollout.errors import ASK_AGAIN, DONE, STOPPED
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
+    from rollout.decide.state.rollout import RolloutState
     from rollout.explain.permission import Goal
+    from rollout.journal.backwards import StoredJournal
 
 _EXIT_CODES = {"go": DONE, "stop": STOPPED, "wait": ASK_AGAIN}
 
@@ -44,18 +46,32 @@ def verdict(name: str, journal: JournalLocation | None, goal: Goal, *, as_json: 
     It reads the journal and changes nothing. For a step every guardrail needs fresh data and a
     distance from harm; for a promotion each has to be proven safe.
     """
-    from rollout.cli.inspect.status import load_states_of_name
     from rollout.explain.entry import clean
     from rollout.explain.permission import give_permission
-    from rollout.journal.index import matching
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
 
-    states = load_states_of_name(open_for_reading(journal or default_path()), name)
-    rollout = matching({own: state.plan.name for own, state in states.items()}, name)[-1]
-    permission = give_permission(rollout, states[rollout], goal, SystemClock().now())
+    rollout, state = _load_newest(open_for_reading(journal or default_path()), name)
+    permission = give_permission(rollout, state, goal, SystemClock().now())
     text = json.dumps(permission.as_json(), ensure_ascii=False)
     line = f"{permission.answer}: {clean(permission.why)}"
     click.echo(text if as_json else line)
     raise SystemExit(_EXIT_CODES[permission.answer])
+
+
+def _load_newest(journal: StoredJournal, name: str) -> tuple[str, RolloutState]:
+    """Return the newest rollout of a name with its state; no entry from before it is read.
+
+    Raises InputError for an unknown name, JournalError.
+    """
+    from rollout.journal.backwards import find_newest_start, scan_after
+    from rollout.journal.index import matching, names
+    from rollout.tick.fleet import Fleet
+
+    first, plan_names = find_newest_start(journal, name)
+    matching(plan_names, name)
+    fleet = Fleet()
+    begun = names(fleet.read_from(first, scan_after(journal, first - 1)))
+    rollout = matching(begun, name)[-1]
+    return rollout, fleet.load_evidence(rollout, journal)

@@ -12,12 +12,16 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.errors import DONE, NOT_FOLLOWED, TIMED_OUT, InputError
+from rollout.journal.backwards import find_newest_start, scan_after
 from rollout.journal.index import matching, names
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rollout.decide.state.rollout import Phase, RolloutState
-    from rollout.ports import Journal
+    from rollout.journal.backwards import StoredJournal
+    from rollout.ports import Entry
 
 _POLL = 0.5  # seconds between two reads
 
@@ -160,11 +164,22 @@ class AwaitedRollout:
         self._name, self._fleet = name, Fleet()
         self._known: dict[str, str] = {}  # plan names by rollout
 
-    def read(self, journal: Journal) -> Ending | None:
-        """Read what is new; return how the rollout ended, None while it goes on."""
-        self._known |= names(self._fleet.read(journal))
+    def read(self, journal: StoredJournal) -> Ending | None:
+        """Read what is new; return how the rollout ended, None while it goes on.
+
+        First only what is no older than the rollout is read.
+        """
+        entries = self._fleet.read(journal) if self._fleet.head else self._begin(journal)
+        self._known |= names(entries)
         newest = self._newest
         return find_ending(*newest) if newest else None
+
+    def _begin(self, journal: StoredJournal) -> Iterator[Entry]:
+        head = journal.head()
+        first, others = find_newest_start(journal, self._name)
+        if not first:  # what was there is of others
+            first, self._known = head + 1, others
+        return self._fleet.read_from(first, scan_after(journal, first - 1))
 
     @property
     def has_started(self) -> bool:

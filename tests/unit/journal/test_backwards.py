@@ -8,7 +8,13 @@ from rollout.decide.record.facts import Action, Decided, Fact, Started
 from rollout.decide.record.split import Split
 from rollout.errors import JournalError
 from rollout.journal import backwards
-from rollout.journal.backwards import Span, read_backwards, read_story
+from rollout.journal.backwards import (
+    Span,
+    find_newest_start,
+    read_backwards,
+    read_story,
+    scan_after,
+)
 from rollout.journal.hash_chain import Row, seal
 from rollout.journal.memory import MemoryJournal
 from rollout.journal.sql.store import SqlJournal, open_journal
@@ -146,3 +152,28 @@ def test_the_entry_after_the_asked_one_has_to_link_to_it(tmp_path):
         pytest.raises(JournalError, match="entry 3 has a broken link"),
     ):
         read_story(journal, 2)
+
+
+def test_the_newest_start_of_a_name_is_found_from_the_end(monkeypatch):
+    """A name is a plan's or a rollout's; what is older than its start is not read."""
+    monkeypatch.setattr(backwards, "AT_ONCE", 2)
+    plans = [("a-1", "a"), ("b-1", "b"), ("a-2", "a"), ("c-1", "c")]
+    journal = CountingJournal()
+    for rollout, name in plans:
+        fact = started(rollout).model_copy(update={"plan": {"metadata": {"name": name}}})
+        journal.append([fact, decided("hold", rollout)], journal.head())
+    assert find_newest_start(journal, "a") == (5, {"c-1": "c", "a-2": "a"})
+    assert min(journal.numbers) == 5
+    assert find_newest_start(journal, "a-1")[0] == 1
+    assert find_newest_start(journal, "typo") == (0, dict(reversed(plans)))
+    assert [entry.seq for entry in scan_after(journal, 5)] == [6, 7, 8]
+
+
+def test_an_altered_entry_on_the_way_to_a_start_is_found(monkeypatch):
+    monkeypatch.setattr(backwards, "AT_ONCE", 2)
+    rows = [seal("", 1, started("a-1"))]
+    for seq in range(2, 6):
+        rows.append(seal(rows[-1].hash, seq, decided("hold")))
+    rows[3] = Row(4, rows[3].text, "0" * 64, rows[3].hash)
+    with pytest.raises(JournalError, match="entry"):
+        find_newest_start(AlteredJournal(rows), "a-1")
