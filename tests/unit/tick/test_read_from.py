@@ -27,11 +27,11 @@ def read_partly(journal, name) -> Fleet:
 def test_every_recorded_rollout_has_the_same_state(path):
     journal, whole = LinesJournal(path), fleet_of(LinesJournal(path))
     for rollout in whole.states:
-        part = read_partly(journal, rollout)
-        assert part.states[rollout] == whole.states[rollout]
-        loaded = part.load_evidence(rollout, journal)
+        newest = read_partly(journal, rollout)
+        assert newest.states[rollout] == whole.states[rollout]
+        loaded = newest.load_evidence(rollout, journal)
         assert loaded == whole.load_evidence(rollout, journal)
-        assert part.head == whole.head
+        assert newest.head == whole.head
 
 
 def test_what_is_appended_later_is_of_the_named_rollout_alone():
@@ -45,11 +45,11 @@ def test_what_is_appended_later_is_of_the_named_rollout_alone():
     newer = begun.model_copy(update={"rollout": "newer-1", "plan": document})
     journal = MemoryJournal()
     journal.append([*older, newer], 0)
-    part = read_partly(journal, "newer")
-    assert set(part.states) == {"newer-1"}
+    newest = read_partly(journal, "newer")
+    assert set(newest.states) == {"newer-1"}
     look = next(fact for fact in reversed(older) if isinstance(fact, Observed))
     again = newer.model_copy(update={"rollout": "newer-2", "attempt": 2})
     journal.append([look.model_copy(update={"at": look.at + 1}), again], len(older) + 1)
-    assert [entry.fact for entry in part.read(journal)] == [again]
-    assert set(part.states) == {"newer-1", "newer-2"}
-    assert part.head == journal.head()
+    assert [entry.fact for entry in newest.read(journal)] == [again]
+    assert set(newest.states) == {"newer-1", "newer-2"}
+    assert newest.head == journal.head()

@@ -61,7 +61,7 @@ def test_what_hangs_on_all_rollouts_reads_all(path, command):
 
 def test_the_answer_is_that_of_the_whole_journal(tmp_path):
     whole = CliRunner().invoke(surefoot, ["status", NEWER, "--json", "--journal", str(RECORDED)])
-    part = CliRunner().invoke(surefoot, ["verdict", NEWER, "--json", "--journal", str(RECORDED)])
-    report, answer = json.loads(whole.output)[0], json.loads(part.output)
+    newest = CliRunner().invoke(surefoot, ["verdict", NEWER, "--json", "--journal", str(RECORDED)])
+    report, answer = json.loads(whole.output)[0], json.loads(newest.output)
     verdicts = {line["name"]: line["verdict"] for line in report["guardrails"]}
     assert (answer["guardrails"], answer["phase"]) == (verdicts, report["phase"])
