@@ -26,7 +26,7 @@ from rollout.page import views
 from rollout.page.charts import CHARTS, ChartRoom, are_available
 from rollout.page.numbers import read_number
 from rollout.page.reader import JournalReader
-from rollout.page.render import Links, Renderer
+from rollout.page.render import Links, Renderer, count_fitting
 from rollout.page.replay import ReplayRoom
 from rollout.page.topology import TopologyRoom
 from rollout.ports import Journal
@@ -35,6 +35,8 @@ from rollout.tick.fleet import recorded_stable
 _ROWS = 500  # rows that a browser gets at once
 _FOLLOWERS = 2 * MOST_LOOKS  # entries after a decision in which its looks are searched
 _NEWEST = 40  # entries on a rollout's page
+_ROLLOUT_ROOM, _LOG_ROOM = 28_000, 42_000  # bytes of a page for its entries, of 50,000
+_NEWEST_NAMES = 40  # that a filter suggests
 _NEWEST_ROLLOUTS = 8  # with their guardrails, on a service's page
 _OLDER_ROLLOUTS = 40  # without them
 FILTERS = ("rollout", "action", "reason", "actor", "since", "until")
@@ -96,7 +98,8 @@ class PageSet:
         state = self._state(rollout)
         status = report(rollout, state, self.reader.now(), self.reader.states())
         places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
-        lines = self._read_lines(places[:_NEWEST][::-1])
+        lines = self._read_lines(places[:_NEWEST][::-1])[::-1]
+        lines = lines[: count_fitting(lines, _ROLLOUT_ROOM)]
         return self._page(
             "rollout",
             report=status,
@@ -109,8 +112,8 @@ class PageSet:
             digest=state.plan.digest,
             pods=_describe_pods(state),
             charts=CHARTS if are_available() and _has_looks(state) else {},
-            lines=lines[::-1],
-            is_cut=more or len(places) > _NEWEST,
+            lines=lines,
+            is_cut=more or len(places) > len(lines),
         )
 
     def service(self, namespace: str, service: str) -> str:
@@ -188,16 +191,18 @@ class PageSet:
             rollouts,
             read_number(query.get("before", "")),
         )
-        lines = self._read_lines(places[::-1])
+        lines = self._read_lines(places[::-1])[::-1]
+        lines = lines[: count_fitting(lines, _LOG_ROOM)]
+        has_older = has_older or len(lines) < len(places)
         older = {key: words for key, words in chosen.items() if words}
         return self._page(
             "log",
-            lines=lines[::-1],
-            names=sorted(set(names.values())),
+            lines=lines,
+            names=sorted([*dict.fromkeys(reversed(names.values()))][:_NEWEST_NAMES]),
             actions=[action.replace(" ", "-") for action in get_args(Action)],
             filters=chosen,
             problem=problem,
-            older=f"/log?{urlencode({**older, 'before': places[-1]})}" if has_older else "",
+            older=f"/log?{urlencode({**older, 'before': lines[-1].seq})}" if has_older else "",
         )
 
     def whole_log(self, rollout: str = "") -> str:

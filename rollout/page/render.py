@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,6 +17,10 @@ from rollout.plan.fields.units import duration, percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+    from rollout.page.views import LogLine
+
+_MARKUP = 750  # bytes of an entry beside its texts
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,19 @@ def _format_moment(at: float) -> str:
 
 def _format_iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def count_fitting(lines: Iterable[LogLine], room: int) -> int:
+    """Return how many entries fit into so many bytes of a page, at least the first."""
+    taken, fitting = 0, 0
+    for line in lines:
+        texts = [line.sentence, *[line.rollout] * 3]
+        texts += [] if line.is_decision else [_format_document(line.document)]
+        taken += _MARKUP + sum(len(escape(text).encode()) for text in texts)
+        if fitting and taken > room:
+            break
+        fitting += 1
+    return fitting
 
 
 def _format_document(document: object) -> str:

@@ -168,6 +168,17 @@ def test_every_page_is_accessible_and_fits(open_page, recorded, path, scheme, wi
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_a_chart_can_be_read_on_a_phone(open_page, recorded):
+    """It keeps the size of its letters, and is moved within its frame, by the keyboard too."""
+    page = open_page(recorded, viewport={"width": 390, "height": 800})
+    page.goto(recorded.url + "rollouts/discharge-summarizer-v3-e6a331de")
+    page.wait_for_function("document.querySelector('.chart img').clientWidth > 600")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.focus(".chart[open] .scroll")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.chart[open] .scroll').scrollLeft > 0")
+
+
 def test_the_browser_checks_the_chain_by_itself(open_page, recorded):
     page = open_page(recorded)
     page.click("a:has-text('Verify')")
