@@ -223,10 +223,12 @@ def proven(guardrail: Guardrail, readout: Readout) -> str:
 
 def closest(judgement: Judgement) -> str:
     """Name the guardrail with the most evidence of harm; empty where there is hardly any."""
-    name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
-    if readout.harm < _NOTICED:
+    harms = {name: readout.harm for name, readout in judgement.readouts.items()}
+    harms |= {name: judgement.harm_of(name) for name in judgement.segments}
+    name = max(harms, key=lambda own: harms[own])
+    if harms[name] < _NOTICED:
         return ""
-    return f" (closest: {name}, {readout.harm * 100:.0f} % of the evidence for a rollback)"
+    return f" (closest: {name}, {harms[name] * 100:.0f} % of the evidence for a rollback)"
 
 
 def nearness(judgement: Judgement) -> str:
