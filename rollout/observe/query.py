@@ -69,7 +69,7 @@ class Query:
 
 def queries(asks: Iterable[Ask], now: float) -> list[Query]:
     """Return as few queries as serve all asks: one per metric and Prometheus, split when large."""
-    return queries_of((pair for ask in asks for pair in measured_parts_of(ask)), now)
+    return queries_of((pair for ask in asks for pair in parts_of(ask)), now)
 
 
 def queries_of(parts: Iterable[tuple[Source, QueryPart]], now: float) -> list[Query]:

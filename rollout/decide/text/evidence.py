@@ -13,7 +13,7 @@ from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.unlabelled import describe_unlabelled
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
-from rollout.decide.text.measurement import harmed, measured, proven, unproven
+from rollout.decide.text.measurement import harmed, measured, name_units, proven, unproven
 from rollout.decide.text.numbers import chance, join
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
@@ -111,7 +111,7 @@ def is_suppressed(segment: Segment, canary: int, stable: int) -> bool:
 
 def describe_few(segment: Segment) -> str:
     """Say why a segment has no numbers."""
-    return f"fewer than {segment.at_least:,} {segment.guardrail.metric.unit} of a version"
+    return f"fewer than {segment.at_least:,} {name_units(segment.guardrail.metric)} of a version"
 
 
 def describe_segment_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
@@ -120,6 +120,13 @@ def describe_segment_harm(state: RolloutState, name: str, judgement: Judgement) 
     if segment is None or not is_suppressed(segment, readout.canary, readout.stable):
         return harmed(list_measured(state)[name], readout)
     return f"{name} is worse than allowed ({describe_few(segment)}, so its numbers are not told)"
+
+
+def describe_segment(segment: Segment, readout: Readout) -> str:
+    """Describe what is measured of one segment, as far as it may be told."""
+    if is_suppressed(segment, readout.canary, readout.stable):
+        return describe_few(segment)
+    return measured(segment.guardrail, readout)
 
 
 def list_segment_numbers(state: RolloutState, judgement: Judgement) -> dict[str, dict[str, Any]]:

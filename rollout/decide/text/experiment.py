@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import Conclusion, SuperiorityTest
+from analysis.verdict.superiority_test import Conclusion, GoalResult, SuperiorityTest
 from rollout.decide.evidence.goals import conclude_goals, conclude_in_segments
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.evidence import (
@@ -100,20 +100,13 @@ def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
     level = state.plan.spec.false_winner
     results = conclude_goals(state)
     return {
-        name: _list_numbers(state.goals[name], level)
-        | {
-            "better": result.better / math.log(10),
-            "worse": result.worse / math.log(10),
-            "better_of_all": result.better_of_all / math.log(10),
-            "worse_of_all": result.worse_of_all / math.log(10),
-            "needed": -math.log10(level),
-            "conclusion": result.conclusion,
-        }
+        name: list_goal_numbers(state.goals[name], result, level)
         for name, result in results.items()
     }
 
 
-def _list_numbers(goal: SuperiorityTest, level: float) -> dict[str, Any]:
+def list_goal_numbers(goal: SuperiorityTest, result: GoalResult, level: float) -> dict[str, Any]:
+    """Return one goal's numbers as plain data, see `list_numbers`."""
     contrast = goal.contrast
     low, high = goal.bound_difference(level)
     return {
@@ -124,4 +117,10 @@ def _list_numbers(goal: SuperiorityTest, level: float) -> dict[str, Any]:
         "difference": contrast.difference,
         "low": low if contrast.e_c else None,
         "high": high if contrast.e_c else None,
+        "better": result.better / math.log(10),
+        "worse": result.worse / math.log(10),
+        "better_of_all": result.better_of_all / math.log(10),
+        "worse_of_all": result.worse_of_all / math.log(10),
+        "needed": -math.log10(level),
+        "conclusion": result.conclusion,
     }

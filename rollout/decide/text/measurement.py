@@ -33,7 +33,7 @@ def allowance(guardrail: Guardrail) -> str:
     if guardrail.never is not None:
         return f"{guardrail.never.count - 1:,} bad {metric.unit}"
     if guardrail.bound is not None:
-        what = f"{_name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
+        what = f"{name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
         return f"{percent(guardrail.bound)} {what or f'bad {metric.unit}'}"
     if guardrail.bad_margin is not None:
         of_share = f" in the share {beyond(metric)}" if guardrail.beyond else ""
@@ -78,10 +78,11 @@ def _shares(guardrail: Guardrail, readout: Readout) -> str:
             (readout.stable_bad, readout.stable),
         )
     )
-    return f"{canary} of the canary's {_name_units(metric)} {_happen(metric)}, stable's {stable}"
+    return f"{canary} of the canary's {name_units(metric)} {_happen(metric)}, stable's {stable}"
 
 
-def _name_units(metric: DeclaredMetric) -> str:
+def name_units(metric: DeclaredMetric) -> str:
+    """Name the units that a metric counts, in the plural."""
     return "requests" if metric.is_time else _plural(metric.unit)
 
 
@@ -93,7 +94,7 @@ def name_bad(metric: DeclaredMetric) -> str:
     """Say which units are bad: `requests are bad`, or what lies beyond the metric's edge."""
     if metric.edge is None:
         return f"{_plural(metric.unit)} are bad"
-    return f"{_name_units(metric)} {_happen(metric)}"
+    return f"{name_units(metric)} {_happen(metric)}"
 
 
 def _happen(metric: DeclaredMetric) -> str:
@@ -121,7 +122,7 @@ def _share_alone(guardrail: Guardrail, readout: Readout) -> str:
         bounds = f"{hundredths(max(readout.low, 0.0))} to {hundredths(readout.high)}, "
     allowed, metric = hundredths(guardrail.bound or 0.0), guardrail.metric
     if guardrail.beyond is not None:
-        happened = f"{_name_units(metric)} {_happen(metric)}"
+        happened = f"{name_units(metric)} {_happen(metric)}"
     else:
         happened = f"{metric.unit} are bad"
     return f"{share} of the canary's {happened} ({bounds}allowed {allowed})"
