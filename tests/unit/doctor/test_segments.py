@@ -22,7 +22,7 @@ def find(values):
     ("values", "level", "message"),
     [
         (["cardiology", "oncology"], "ok", "every segment of department has series"),
-        (["cardiology", "oncology", "x", "y"], "ok", "2 other values of it no segment"),
+        (["cardiology", "oncology", "x", "y"], "ok", "has series; 2 other values have no segment"),
         (["cardiology", "Oncology"], "warn", "no series has department=oncology"),
         ([""], "warn", "no series has the label department"),
         ([], "warn", "no series has the label department"),
