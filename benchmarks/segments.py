@@ -59,7 +59,7 @@ def _measure(cell: SegmentCell) -> list[Row]:
         for has_segments in (False, True):
             looks = np.array(
                 [
-                    _find_harm([[own[n] for own in part] for part in parts], past, has_segments)
+                    _find_harm([[own[n] for own in arms] for arms in parts], past, has_segments)
                     for n, past in enumerate(learnt)
                 ]
             )
@@ -88,12 +88,12 @@ def _find_harm(parts: Sequence[Sequence[Any]], dispersion: Dispersion, has_segme
     """Return the look (from 1) at which a rollout goes back; infinity for never."""
     fresh = RateTest(RateMargin(1.5, 0.0)).with_dispersion(dispersion)
     whole, segments = fresh, [fresh] * (len(parts) if has_segments else 0)
-    total = [sum(part[i] for part in parts) for i in range(4)]
+    total = [sum(arms[i] for arms in parts) for i in range(4)]
     for look in range(len(total[0])):
         whole = whole.update(_count(total, look))
         segments = [
-            test.update(_count(part, look))
-            for test, part in zip(segments, parts if has_segments else (), strict=True)
+            test.update(_count(arms, look))
+            for test, arms in zip(segments, parts if has_segments else (), strict=True)
         ]
         own = {str(n): Guarded(test, 1.0, of="errors") for n, test in enumerate(segments)}
         if judge({"errors": Guarded(whole, 1.0)}, ALPHA, BETA, own).harmful:

@@ -224,7 +224,7 @@ def _compute_weights(
     counts = Counter(segment.of for segment in segments.values())
     shared = {name: weights[name] * SEGMENTS_WEIGHT for name in counts}
     own = {name: shared[segment.of] / counts[segment.of] for name, segment in segments.items()}
-    return {**weights, **{name: weights[name] - part for name, part in shared.items()}, **own}
+    return {**weights, **{name: weights[name] - given for name, given in shared.items()}, **own}
 
 
 def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:

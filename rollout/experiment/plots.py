@@ -208,7 +208,10 @@ class Plots:
             name = f"{row.guardrail}, by {row.label}"
             group = groups.setdefault(name, {"label": [], "estimate": [], "low": [], "high": [],
                                              "allowed": []})  # fmt: skip
-            group["label"].append(f"{row.segment}: {row.note or row.verdict}")
+            count = (
+                f"{row.canary_units:,} and {row.stable_units:,}" if row.canary_units else row.note
+            )
+            group["label"].append(f"{row.segment}, {row.verdict} ({count or 'nothing compared'})")
             group["estimate"].append(row.difference)
             group["low"].append(row.low)
             group["high"].append(row.high)

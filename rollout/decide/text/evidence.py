@@ -17,7 +17,7 @@ from rollout.decide.text.measurement import harmed, measured, name_units, proven
 from rollout.decide.text.numbers import chance, join
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
-from rollout.plan.model.trial.segments import Segment
+from rollout.plan.model.trial.segments import SegmentGuardrail
 
 _NUMBERS = ("canary", "canary_bad", "stable", "stable_bad", "estimate", "low", "high", "harm")
 _NAMED = 2  # guardrails that are named when only all of them together show harm
@@ -99,17 +99,17 @@ def list_measured(state: RolloutState) -> dict[str, Guardrail]:
     return {guardrail.name: guardrail for guardrail in spec.guardrails} | segments
 
 
-def find_segment(state: RolloutState, name: str) -> Segment | None:
+def find_segment(state: RolloutState, name: str) -> SegmentGuardrail | None:
     """Return the segment of a guardrail; None for one that counts all units."""
     return next((s for s in state.plan.spec.segment_guardrails if s.name == name), None)
 
 
-def is_suppressed(segment: Segment, canary: int, stable: int) -> bool:
+def is_suppressed(segment: SegmentGuardrail, canary: int, stable: int) -> bool:
     """Return whether a segment has too few units of a version for its numbers to be told."""
     return min(canary, stable) < segment.at_least
 
 
-def describe_few(segment: Segment) -> str:
+def describe_few(segment: SegmentGuardrail) -> str:
     """Say why a segment has no numbers."""
     return f"fewer than {segment.at_least:,} {name_units(segment.guardrail.metric)} of a version"
 
@@ -122,7 +122,7 @@ def describe_segment_harm(state: RolloutState, name: str, judgement: Judgement) 
     return f"{name} is worse than allowed ({describe_few(segment)}, so its numbers are not told)"
 
 
-def describe_segment(segment: Segment, readout: Readout) -> str:
+def describe_segment(segment: SegmentGuardrail, readout: Readout) -> str:
     """Describe what is measured of one segment, as far as it may be told."""
     if is_suppressed(segment, readout.canary, readout.stable):
         return describe_few(segment)
@@ -141,7 +141,7 @@ def list_segment_numbers(state: RolloutState, judgement: Judgement) -> dict[str,
     }
 
 
-def _list_numbers(segment: Segment, readout: Readout) -> dict[str, Any]:
+def _list_numbers(segment: SegmentGuardrail, readout: Readout) -> dict[str, Any]:
     if is_suppressed(segment, readout.canary, readout.stable):
         return {"at_least": segment.at_least}
     return {key: getattr(readout, key) for key in _NUMBERS}

@@ -44,8 +44,7 @@ def _check(plan: Plan, guardrail: Guardrail, declared: SegmentLabel, query: Quer
         message = f"no series has {join([f'{label}={value}' for value in missing])}"
         return Finding("series", subject, "warn", message, _NO_VALUE)
     others = len(values - {*declared.values})
-    rest = (
-        f"; {others:,} other value{'s have' if others > 1 else ' has'} no segment" if others else ""
-    )
+    words = f"; {others:,} other value{'s have' if others > 1 else ' has'} no segment"
+    rest = words if others else ""
     message = f"every segment of {label} has series{rest}"
     return Finding("series", subject, "ok", message)

@@ -11,7 +11,7 @@ from rollout.decide.text.evidence import describe_few, is_suppressed
 from rollout.decide.text.experiment import list_goal_numbers
 from rollout.experiment.tables import uplift
 from rollout.plan.model.guardrail import Guardrail
-from rollout.plan.model.trial.segments import Segment
+from rollout.plan.model.trial.segments import SegmentGuardrail
 from rollout.review.history import RecordedRollout
 
 
@@ -23,7 +23,7 @@ class GoalRow:
     the ratio of the shares less 1, with bounds of its own (None: without one). `better` and
     `worse` are evidence as log10, alone and corrected for all goals (e-Holm); `needed` is what a
     conclusion takes. `note` says what is not enough, or that a segment has too few units for its
-    numbers to be told.
+    numbers to be numbers_shown.
     """
 
     goal: str
@@ -63,33 +63,36 @@ def goals(record: RecordedRollout) -> Iterator[GoalRow]:
 
 
 def _build_row(
-    record: RecordedRollout, guardrail: Guardrail, result: GoalResult, segment: Segment | None
+    record: RecordedRollout,
+    guardrail: Guardrail,
+    result: GoalResult,
+    segment: SegmentGuardrail | None,
 ) -> GoalRow:
     state, level = record.state, record.state.plan.spec.false_winner
     own = (state.segment_goals if segment else state.goals)[guardrail.name]
     numbers = list_goal_numbers(own, result, level)
     is_hidden = segment is not None and is_suppressed(segment, own.contrast.e_c, own.contrast.e_s)
     row = None if is_hidden else _compare(record, guardrail, own, level)
-    told = {key: None if is_hidden else value for key, value in numbers.items()}
+    numbers_shown = {key: None if is_hidden else value for key, value in numbers.items()}
     return GoalRow(
         goal=segment.of if segment else guardrail.name,
         segment=f"{segment.label}={segment.value}" if segment else "",
         what=uplift.describe_bad(guardrail, own.edge),
         conclusion=result.conclusion,
-        canary_units=told["canary"],
-        stable_units=told["stable"],
-        canary_share=_divide(told["canary_bad"], told["canary"]),
-        stable_share=_divide(told["stable_bad"], told["stable"]),
-        difference=told["difference"],
-        low=told["low"],
-        high=told["high"],
+        canary_units=numbers_shown["canary"],
+        stable_units=numbers_shown["stable"],
+        canary_share=_divide(numbers_shown["canary_bad"], numbers_shown["canary"]),
+        stable_share=_divide(numbers_shown["stable_bad"], numbers_shown["stable"]),
+        difference=numbers_shown["difference"],
+        low=numbers_shown["low"],
+        high=numbers_shown["high"],
         change=row.change if row else None,
         change_low=row.change_low if row else None,
         change_high=row.change_high if row else None,
-        better=told["better"],
-        worse=told["worse"],
-        better_of_all=told["better_of_all"],
-        worse_of_all=told["worse_of_all"],
+        better=numbers_shown["better"],
+        worse=numbers_shown["worse"],
+        better_of_all=numbers_shown["better_of_all"],
+        worse_of_all=numbers_shown["worse_of_all"],
         needed=numbers["needed"],
         level=level,
         note=_note(own, segment if is_hidden else None),
@@ -109,7 +112,7 @@ def _divide(bad: int | None, units: int | None) -> float | None:
     return bad / units if bad is not None and units else None
 
 
-def _note(own: SuperiorityTest, hidden: Segment | None) -> str:
+def _note(own: SuperiorityTest, hidden: SegmentGuardrail | None) -> str:
     if hidden is not None:
         return describe_few(hidden)
     return own.problem or ("" if own.contrast.e_c else "no look compared both versions")

@@ -14,7 +14,7 @@ from rollout.experiment.tables import uplift
 from rollout.experiment.tables.evidence import describe_share
 from rollout.experiment.tables.scorecard import find_last_view
 from rollout.experiment.tables.uplift import BETTER, OPEN, WORSE, UpliftRow
-from rollout.plan.model.trial.segments import Segment
+from rollout.plan.model.trial.segments import SegmentGuardrail
 from rollout.review.history import RecordedRollout
 
 LEVEL = 0.05
@@ -69,15 +69,15 @@ def segments(
     every = record.state.plan.spec.segment_guardrails
     labels = dict.fromkeys(segment.label for segment in every)
     if label is not None and label not in labels:
-        known = f"its segments are of {', '.join(labels)}" if labels else "it has no segments"
+        names = f"its segments are of {', '.join(labels)}" if labels else "it has no segments"
         raise InputError(
-            f"the plan does not split by the label {label!r}: {known}. A journal holds only "
+            f"the plan does not split by the label {label!r}: {names}. A journal holds only "
             "what its plan names; declare it in `segments` of the next one"
         )
     last = find_last_view(record)
     readouts = {segment.name: last.judgement.read_segment(segment.name) for segment in every}
-    shown = [s for s in every if not _is_suppressed(s, readouts[s.name])]
-    compared = _compare(record, shown, level)
+    compared_segments = [s for s in every if not _is_suppressed(s, readouts[s.name])]
+    compared = _compare(record, compared_segments, level)
     for segment in every:
         if label is None or segment.label == label:
             verdict = last.judgement.segment_verdicts[segment.name]
@@ -90,21 +90,21 @@ def segments(
             )
 
 
-def _is_suppressed(segment: Segment, readout: Readout) -> bool:
+def _is_suppressed(segment: SegmentGuardrail, readout: Readout) -> bool:
     return is_suppressed(segment, readout.canary, readout.stable)
 
 
 def _compare(
-    record: RecordedRollout, shown: Sequence[Segment], level: float
+    record: RecordedRollout, compared_segments: Sequence[SegmentGuardrail], level: float
 ) -> Mapping[str, tuple[UpliftRow, float, float]]:
     """Return by segment its comparison without margin, and both sides' evidence over all rows.
 
     One family are the rows that are shown and the guardrails that they are parts of.
     """
     rows: dict[str, UpliftRow] = {}
-    whole = {segment.of for segment in shown}
+    whole = {segment.of for segment in compared_segments}
     guardrails = {g.name: g for g in record.state.plan.spec.guardrails if g.name in whole}
-    guardrails |= {segment.name: segment.guardrail for segment in shown}
+    guardrails |= {segment.name: segment.guardrail for segment in compared_segments}
     units = [*record.units, *record.segment_units]
     for name, guardrail in guardrails.items():
         if guardrail.bad_margin is None:
@@ -121,7 +121,7 @@ def _compare(
 
 
 def _build_row(
-    segment: Segment,
+    segment: SegmentGuardrail,
     readout: Readout,
     verdict: tuple[str, str],
     compared: tuple[UpliftRow, float, float] | None,

@@ -40,7 +40,7 @@ from rollout.plan.model.terms import (
 )
 from rollout.plan.model.trial.fit import check_experiment_fits, check_goals_fit
 from rollout.plan.model.trial.segments import (
-    Segment,
+    SegmentGuardrail,
     SegmentLabel,
     check_segments_fit,
     split_guardrails,
@@ -152,7 +152,7 @@ class Spec(Model):
         return self.experiment.false_winner if self.experiment else FALSE_WINNER
 
     @cached_property
-    def segment_guardrails(self) -> tuple[Segment, ...]:
+    def segment_guardrails(self) -> tuple[SegmentGuardrail, ...]:
         """The guardrails of single segments, which are judged beside the plan's own."""
         return split_guardrails(self.segments or (), self.guardrails)
 

@@ -83,7 +83,7 @@ def test_the_report_has_a_chapter_of_segments_where_there_are_any(split, good):
 
 def test_the_chart_has_a_row_for_each(split):
     axes = split.plot.segments("site").axes
-    assert [label.get_text().split(":")[0] for label in axes[0].get_yticklabels()] == [
+    assert [label.get_text().split(",")[0] for label in axes[0].get_yticklabels()] == [
         "north",
         "south",
     ]
@@ -100,6 +100,6 @@ def test_counts_from_elsewhere_can_have_segments(tmp_path):
         for name, of_canary in (("errors", 5), ("errors[site=north]", 2), ("errors[site=south]", 3))
         for version, bad in (("v1", 2), ("v2", of_canary))
     ]
-    found = from_frame(pandas.DataFrame(rows), path).segments().to_dict("records")
-    assert [row["segment"] for row in found] == ["north", "south"]
-    assert found[1]["canary_share"] == pytest.approx(3 / 500)
+    rows_read = from_frame(pandas.DataFrame(rows), path).segments().to_dict("records")
+    assert [row["segment"] for row in rows_read] == ["north", "south"]
+    assert rows_read[1]["canary_share"] == pytest.approx(3 / 500)

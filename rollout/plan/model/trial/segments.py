@@ -53,7 +53,7 @@ class SegmentLabel(Model):
         return values
 
 
-class Segment(NamedTuple):
+class SegmentGuardrail(NamedTuple):
     """A guardrail of one segment's units: `of` is the guardrail that counts all of them."""
 
     guardrail: Guardrail
@@ -70,7 +70,7 @@ class Segment(NamedTuple):
 
 def split_guardrails(
     segments: Sequence[SegmentLabel], guardrails: Sequence[Guardrail]
-) -> tuple[Segment, ...]:
+) -> tuple[SegmentGuardrail, ...]:
     """Return each guardrail of each segment, in the plan's order."""
     return tuple(
         _narrow(guardrail, declared, value)
@@ -80,12 +80,12 @@ def split_guardrails(
     )
 
 
-def _narrow(guardrail: Guardrail, declared: SegmentLabel, value: str) -> Segment:
+def _narrow(guardrail: Guardrail, declared: SegmentLabel, value: str) -> SegmentGuardrail:
     exact = Having(label=declared.label, value=value)
     labels = guardrail.labels.model_copy(update={"where": [*(guardrail.labels.where or ()), exact]})
     name = f"{guardrail.name}[{declared.label}={value}]"
     narrowed = guardrail.model_copy(update={"name": name, "labels": labels})
-    return Segment(narrowed, guardrail.name, declared.label, value, declared.at_least)
+    return SegmentGuardrail(narrowed, guardrail.name, declared.label, value, declared.at_least)
 
 
 def _list_split(declared: SegmentLabel, guardrails: Sequence[Guardrail]) -> Iterator[Guardrail]:

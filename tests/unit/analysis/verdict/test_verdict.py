@@ -183,15 +183,15 @@ def test_with_segments_all_weights_still_sum_to_one(importances, segments, has_c
     fresh = RateTest(RATE, has_crash_watch=has_crash_watch)
     guards = {str(n): Guarded(fresh, own) for n, own in enumerate(importances)}
     parts = {
-        f"{name}[{part}]": Guarded(fresh, guards[name].importance, of=name)
+        f"{name}[{number}]": Guarded(fresh, guards[name].importance, of=name)
         for name, count in zip(guards, segments, strict=False)
-        for part in range(count)
+        for number in range(count)
     }
     judgement = judge(guards, 0.01, 0.05, parts)
     assert judgement.log_joint == pytest.approx(0.0, abs=1e-9)
     for name in guards:
         whole = judge(guards, 0.01, 0.05).log_parts[name]
-        own = [part for key, part in judgement.log_parts.items() if key.split("[")[0] == name]
+        own = [log for key, log in judgement.log_parts.items() if key.split("[")[0] == name]
         assert math.log(sum(map(math.exp, own))) == pytest.approx(whole)
 
 
