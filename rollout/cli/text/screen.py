@@ -89,9 +89,8 @@ def _describe_goal(goal: GoalLine) -> str:
 
 
 def _describe_segment(segment: SegmentLine) -> str:
-    """Say what is known of a segment on one line; what is measured names it already."""
-    begin = "" if segment.said.startswith(segment.name) else f"{segment.name} "
-    return f"of    {begin}{segment.said}: {segment.verdict}"
+    """Say what is known of a segment on one line."""
+    return f"of    {segment.name}, {segment.verdict}: {segment.said}"
 
 
 def weight_bar(report: Report) -> Text:

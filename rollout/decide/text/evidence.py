@@ -126,7 +126,7 @@ def describe_segment(segment: SegmentGuardrail, readout: Readout) -> str:
     """Describe what is measured of one segment, as far as it may be told."""
     if is_suppressed(segment, readout.canary, readout.stable):
         return describe_few(segment)
-    return measured(segment.guardrail, readout)
+    return measured(segment.guardrail, readout).removeprefix(f"{segment.name}: ")
 
 
 def list_segment_numbers(state: RolloutState, judgement: Judgement) -> dict[str, dict[str, Any]]:
