@@ -34,11 +34,19 @@ def of_plan(plan: Plan, query: Query) -> Iterator[Finding]:
 def _check(plan: Plan, guardrail: Guardrail, declared: SegmentLabel, query: Query) -> Finding:
     source, label = source_of(plan, guardrail), declared.label
     selector = format_selector(source.names, build_matchers(source, plan.spec.service))
-    rows = query(source.server, f"count by ({spell_label(label)}) ({selector})")
-    values = {labels.get(label, "") for labels, _ in rows} - {""}
+    rows = query(source.server, f"count by (__name__,{spell_label(label)}) ({selector})")
+    by_name: dict[str, set[str]] = {}
+    for labels, _ in rows:
+        own = by_name.setdefault(labels.get("__name__", source.names[0]), set())
+        own |= {labels.get(label, "")} - {""}
+    values = set().union(*by_name.values())
     subject = f"{plan.name}/{guardrail.name}"
     if not values:
         return Finding("series", subject, "warn", f"no series has the label {label}", _NO_LABEL)
+    without = sorted(name for name, own in by_name.items() if not own)
+    if without:  # of these nothing would be counted in any segment
+        message = f"no series of {join(without)} has the label {label}"
+        return Finding("series", subject, "warn", message, _NO_LABEL)
     missing = [value for value in declared.values if value not in values]
     if missing:
         message = f"no series has {join([f'{label}={value}' for value in missing])}"

@@ -118,7 +118,7 @@ Name = Annotated[str, Field(pattern=_NAME)]
 Namespace = Annotated[str, Field(pattern=_NAMESPACE)]
 DnsLabel = Namespace
 Word = Annotated[str, Field(pattern=_WORD)]
-VersionText = Annotated[str, Field(pattern=_VERSION)]
+LineText = Annotated[str, Field(pattern=_VERSION)]
 Label = Annotated[str, Field(pattern=LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]

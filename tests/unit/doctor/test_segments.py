@@ -35,6 +35,18 @@ def test_what_the_series_carry_is_told(values, level, message):
     assert bool(finding.fix) == (level == "warn")
 
 
+def test_a_counter_of_bad_units_without_the_label_is_told():
+    """Every segment would look perfect: its units are counted, and its failures are not."""
+    rows = [
+        ({"__name__": "requests_total", "department": value}, 1.0)
+        for value in ("cardiology", "oncology")
+    ]
+    rows.append(({"__name__": "failures_total"}, 1.0))
+    finding = next(of_plan(OWN, lambda _server, _text: rows))
+    assert finding.level == "warn"
+    assert finding.said == "no series of failures_total has the label department"
+
+
 def test_values_that_no_plan_names_are_not_told():
     finding = find(["cardiology", "oncology", "Mrs Smith"])
     assert "Smith" not in str(finding)

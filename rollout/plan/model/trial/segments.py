@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.fields.base import Label, Model, Text, Word
+from rollout.plan.fields.base import Label, LineText, Model, Word
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.labels import Having
@@ -26,7 +26,7 @@ class SegmentLabel(Model):
     """A label that splits guardrails' units, by the values that the plan names."""
 
     label: Label = Field(description="Label that the series carry.", examples=["department"])
-    values: list[Text] = Field(
+    values: list[LineText] = Field(
         min_length=1, description="Its values, each of which is a segment. Others are not recorded."
     )
     guardrails: list[Word] | None = Field(

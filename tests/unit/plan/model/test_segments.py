@@ -55,6 +55,7 @@ def test_another_plan_s_segments_are_its_own():
         ({"label": "le"}, "can split none of the guardrails"),
         ({"atLeast": 0}, "greater than or equal to 1"),
         ({"values": []}, "at least 1 item"),
+        ({"values": ["one\nline"]}, "should match pattern"),
     ],
 )
 def test_what_does_not_fit_is_refused(segment, problem):
