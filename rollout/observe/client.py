@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 from pydantic_core import from_json
-from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
@@ -21,6 +21,7 @@ from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.access.address import is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
+from rollout.observe.access.netrc_file import find_login
 from rollout.observe.access.refusals import choose_reason, choose_trust
 from rollout.plan.reading.positions import shown
 from rollout.redact import redact
@@ -57,7 +58,7 @@ class PrometheusSession(UnledSession):
         self.verify = target.path_of_ca or bundle
         self.cert = target.paths_of_certificate
         if target.access is None:
-            self.auth = get_netrc_auth(target.base)
+            self.auth = find_login(target.base)
 
     def request(self, *args: Any, **options: Any) -> Any:
         # The client puts the query in the URL; a fleet's query is too long there for most servers.
