@@ -19,6 +19,7 @@ STABLE_ERRORS = 0.01
 SCRAPE = 5.0  # seconds
 TOKENS, DECISIONS = "tokens_total", "rewrite_decisions_total"
 NEIGHBOURS = ("near-1", "near-2", "near-3", "near-4")  # each on servers of its own
+SITE, SITES = "site", ("north", "south", "west")  # a label of clients, and its values
 TIMES = 1.5  # by which a canary's mean number of tokens may be higher
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -45,6 +46,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "authority": ("full", "observe", "abort-only", "advance"),
     "experiment": ("no", "fixed", "asking", "adaptive"),
     "neighbours": ("0", "4"),
+    "segments": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -75,6 +77,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "authority": (0.85, 0.05, 0.05, 0.05),
     "experiment": (0.88, 0.03, 0.03, 0.06),
     "neighbours": (1.0, 0.0),  # in stories of their own: see `draw`
+    "segments": (0.92, 0.08),
 }
 
 _EXPERIMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -129,6 +132,7 @@ class Setting:
     authority: str = "full"
     experiment: str = "no"
     neighbours: str = "0"
+    segments: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -243,6 +247,9 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["whenInconclusive"] = inconclusive  # who won nothing is not promoted
         ways["goals"] = [{"guardrail": "errors"}]
         ways["experiment"] = _EXPERIMENTS[setting.experiment]
+    if setting.segments != "no":
+        split = {"label": SITE, "values": [*SITES], "guardrails": ["errors"], "atLeast": 1}
+        ways["segments"] = [split]
     if setting.authority != "full":
         ways["authority"] = setting.authority
     if setting.hooks == "yes":

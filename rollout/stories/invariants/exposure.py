@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.reasons import split_reason
@@ -12,6 +13,7 @@ from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, 
 from rollout.stories.setting import CANARY, SCRAPE, STABLE
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.store import SimulatedDisk
+from rollout.stories.world.traffic import ServiceTraffic
 
 _LEAST = 600  # requests
 _SERIES = 2  # of one version, that a proxy shows
@@ -123,6 +125,8 @@ class CountsAreTrue(Invariant):
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         traffic = self.chronicle.traffic(trace)
+        parts = fact.numbers.get("segments", {})
+        self._check_segments(traffic, parts)
         for name, numbers in fact.numbers.get("guardrails", {}).items():
             for arm, version in (("canary", CANARY), ("stable", STABLE)):
                 counted, served = numbers.get(arm) or 0, traffic.served[version]
@@ -131,6 +135,14 @@ class CountsAreTrue(Invariant):
                 bad, failed = numbers.get(f"{arm}_bad") or 0, traffic.failed[version]
                 if name == "errors" and bad > failed:
                     self.break_(f"{name}: {bad} failures counted of {version}, {failed} are true")
+
+    def _check_segments(self, traffic: ServiceTraffic, parts: Mapping[str, Any]) -> None:
+        """Check that all segments together have no more than was served."""
+        for arm, version in (("canary", CANARY), ("stable", STABLE)):
+            for key, most in ((arm, traffic.served), (f"{arm}_bad", traffic.failed)):
+                counted = sum(numbers.get(key) or 0 for numbers in parts.values())
+                if counted > most[version]:
+                    self.break_(f"{counted} {key} counted in segments, {most[version]} are true")
 
 
 class WindowsAreClean(Invariant):
