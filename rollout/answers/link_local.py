@@ -20,12 +20,25 @@ _REFUSED = tuple(
         "fe80::/10",  # link-local, RFC 4291
         "fd00:ec2::/32",  # Amazon's services on the instance
         "fd20:ce::254/128",  # Google's metadata service
+        "fd00:42::42/128",  # Scaleway's
+        "fd00:c1::/32",  # Oracle's
         "100.100.100.200/32",  # Alibaba's metadata service
         "168.63.129.16/32",  # Azure's host
         "192.0.0.192/32",  # Oracle's older metadata service
     )
 )
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address inside IPv6, RFC 6052
+_CARRYING = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "64:ff9b::/96",  # RFC 6052
+        "64:ff9b:1::/48",  # RFC 8215
+        "::ffff:0:0:0/96",  # RFC 2765
+        "::/96",  # RFC 4291, deprecated
+    )
+)
+"""Networks whose addresses end in the IPv4 address to which a translator sends what they get."""
+
+_ISATAP = 0x5EFE  # RFC 5214: the 16 bits before such an IPv4 address, in any network
 
 
 def check_address(text: str) -> None:
@@ -59,14 +72,15 @@ def resolve(host: str, flags: int = 0) -> list[str]:
 
 
 def _list_addresses(text: str) -> list[Ip]:
-    """Return an address and the IPv4 address that it carries inside IPv6, if any."""
+    """Return an address, and the IPv4 addresses that it carries inside IPv6."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return []
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
-    carried = address.ipv4_mapped or address.sixtofour
-    if address in _TRANSLATED:
-        carried = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return [address] if carried is None else [address, carried]
+    last, before = int(address) & 0xFFFFFFFF, int(address) >> 32 & 0xFFFF
+    carried = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if before == _ISATAP or any(address in network for network in _CARRYING):
+        carried.append(ipaddress.IPv4Address(last))
+    return [address, *(ip for ip in carried if ip is not None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def copy_notebooks(folder: Path) -> tuple[list[str], list[str]]:
         if path.suffix not in _SUFFIXES or name.parts[0].startswith("."):
             continue
         target = folder / name
-        if target.exists():
+        if os.path.lexists(target):  # a link that leads nowhere would be written through
             left.append(str(name))
             continue
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,16 +11,17 @@ from typing import Any
 
 import requests
 from pydantic_core import from_json
-from requests.utils import get_environ_proxies, get_netrc_auth, select_proxy
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import parse_url
 
 from rollout.answers.http import Limits, UnledSession, read_body
 from rollout.answers.json_text import check_values
 from rollout.errors import ObserveError, QueryRefusedError
-from rollout.observe.access.address import is_loopback, split_parameters
+from rollout.observe.access.address import check_alike, is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
+from rollout.observe.access.netrc_file import find_login
 from rollout.observe.access.refusals import choose_reason, choose_trust
 from rollout.plan.reading.positions import shown
 from rollout.redact import redact
@@ -41,12 +42,14 @@ class PrometheusSession(UnledSession):
     """A session that sends the query in the body and reads only whole, usable answers.
 
     The client does none of this. Nothing is followed to another address: a redirect is a refusal.
-    Secrets are read at each request. Raises what `requests` and urllib3 raise, and ObserveError.
+    Secrets are read at each request. Raises ValueError for an address that is none, what `requests`
+    and urllib3 raise, and ObserveError.
     `answered_at` is when the newest answer was sent, in unix seconds by its server's clock.
     """
 
     def __init__(self, target: AskedServer) -> None:
         super().__init__()
+        check_alike(target.base)
         self._target = target
         self.answered_at: float | None = None
         # The environment would overrule the access: ~/.netrc its header, a bundle its CA.
@@ -57,7 +60,7 @@ class PrometheusSession(UnledSession):
         self.verify = target.path_of_ca or bundle
         self.cert = target.paths_of_certificate
         if target.access is None:
-            self.auth = get_netrc_auth(target.base)
+            self.auth = find_login(target.base)
 
     def request(self, *args: Any, **options: Any) -> Any:
         # The client puts the query in the URL; a fleet's query is too long there for most servers.
@@ -88,7 +91,7 @@ def _find_proxies(base: str) -> dict[str, str]:
     """Return the proxies of the environment for an address. Raises ObserveError."""
     proxies = get_environ_proxies(base)
     try:
-        parse_url(select_proxy(base, proxies) or base)
+        parse_url(select_proxy(base, proxies) or "")
     except LocationParseError:
         raise ObserveError("the address of its proxy cannot be read", _PROXY) from None
     return proxies

@@ -114,6 +114,8 @@ class PrometheusObserver:
             look.skew = self._find_skew(look.ask)
         return {rollout: look.answer for rollout, look in looks.items()}
 
+    _read_apart = staticmethod(read_apart)  # a simulation has its own: it knows no threads
+
     def find_hung(self, plan: Plan) -> str:
         """See rollout.ports.NoticesHangs."""
         if not self._hung:
@@ -188,7 +190,7 @@ class PrometheusObserver:
                 return resumed, error.advice
 
         resumed = ((query[1].server, query) for query in resume_queries(waiting))
-        for (_, source, _, pairs), answer in read_apart(resumed, read):
+        for (_, source, _, pairs), answer in self._read_apart(resumed, read):
             for query_part, mark in pairs:
                 try:
                     if isinstance(answer, str):
@@ -205,7 +207,9 @@ class PrometheusObserver:
         for source, _ in parts:
             self._times.setdefault(source.server, ServerTime())
         items = ((query.source.server, query) for query in queries_of(parts, now))
-        for samples in read_apart(items, partial(self._read_query, now=now, patience=patience)):
+        for samples in self._read_apart(
+            items, partial(self._read_query, now=now, patience=patience)
+        ):
             yield from samples
 
     def _read_query(self, query: Query, now: float, patience: Patience) -> list[ParsedSamples]:

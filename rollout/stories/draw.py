@@ -20,25 +20,52 @@ _MOST = 6  # events of a random story
 _WITHIN = 50.0  # seconds in which they happen
 _LINKED = 0.4  # share of events that come with the one before them, or soon after it is over
 _SOON = 10.0  # seconds
+_HARM_WITHIN = 60.0  # seconds after they begin to
+_FURTHER = 4  # events of a story in which others' servers hang, at most
 _CLEAN = 0.1  # share of stories without any event, which say how often a verdict is wrong
 _AT_MARGIN = 0.3  # share of these whose canary is at the margin
 _PROMPT = 0.15  # share of stories in which nothing may delay a rollback, so that it has to be fast
+_BESIDE = 0.02  # share of stories beside four other rollouts whose servers hang
+_HARMED = 0.5  # share of these whose canary fails from soon after that on
 _BITS = 64
 
 
 def draw_story(seed: int) -> SeededStory:
     """Return the random story of a seed."""
     setting = Setting.draw(partial(_throw, seed))
+    if _throw(seed, "neighbours") < _BESIDE:
+        return _draw_beside(seed, setting)
     kind = _throw(seed, "kind")
     if kind < _CLEAN:
         canary = "edge" if _throw(seed, "edge") < _AT_MARGIN else "same"
         return SeededStory(seed, Setting(canary, setting.mesh, clients=setting.clients), ())
     is_prompt = kind < _CLEAN + _PROMPT
-    faults = [fault for fault in FAULTS.values() if not (is_prompt and fault.delays)]
+    fitting = [fault for fault in FAULTS.values() if fault.fits(setting)]
+    faults = [fault for fault in fitting if not (is_prompt and fault.delays)]
     events: list[StoryEvent] = []
     for number in range(1 + int(_throw(seed, "count") * _MOST)):
         fault = min(faults, key=partial(_draw_rank, seed, number))
         events.append(_draw_event(seed, number, fault, events[-1] if events else None))
+    return SeededStory(seed, setting, tuple(sorted(events)))
+
+
+def _draw_beside(seed: int, setting: Setting) -> SeededStory:
+    """Return a story in which others' servers hang, and nothing else may delay a rollback."""
+    canary = "dead" if _throw(seed, "dead") < 0.3 else "perfect"
+    setting = Setting(
+        canary, setting.mesh, drift=setting.drift, bake="30s", neighbours="4", routes=setting.routes
+    )
+    fitting = [fault for fault in FAULTS.values() if fault.fits(setting) and not fault.delays]
+    hangs = [fault for fault in fitting if fault.needs]
+    fault = min(hangs, key=partial(_draw_rank, seed, 0))
+    begun = round(_throw(seed, "begun") * 2 * _SOON, 1)
+    events = [StoryEvent(begun, fault.name, _pick(fault.values, _throw(seed, "lasts")))]
+    if _throw(seed, "harmed") < _HARMED:
+        at = round(events[0].at + _HARM_WITHIN * _throw(seed, "harm"), 1)
+        events.append(StoryEvent(at, "canary-sick", 1.0))
+    for number in range(1, int(_throw(seed, "count") * _FURTHER)):
+        fault = min(fitting, key=partial(_draw_rank, seed, number))
+        events.append(_draw_event(seed, number, fault, events[-1]))
     return SeededStory(seed, setting, tuple(sorted(events)))
 
 

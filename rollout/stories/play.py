@@ -10,9 +10,9 @@ from rollout.decide.record.reasons import outcome_of
 from rollout.observe.bulk.collector import paused_collector
 from rollout.stories.faults import FAULTS
 from rollout.stories.faults.routes import ramp_by_others
+from rollout.stories.healing import heal
 from rollout.stories.invariants import Broken, PromiseWatch
 from rollout.stories.story import SeededStory, StoryEvent
-from rollout.stories.world.healing import heal
 from rollout.stories.world.world import StoryWorld
 
 _LONGEST = 240  # steps of a story, faults included

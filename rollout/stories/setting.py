@@ -18,6 +18,7 @@ MARGIN = 0.05  # absolute, of failed requests
 STABLE_ERRORS = 0.01
 SCRAPE = 5.0  # seconds
 TOKENS, DECISIONS = "tokens_total", "rewrite_decisions_total"
+NEIGHBOURS = ("near-1", "near-2", "near-3", "near-4")  # each on servers of its own
 SITE, SITES = "site", ("north", "south", "west")  # a label of clients, and its values
 TIMES = 1.5  # by which a canary's mean number of tokens may be higher
 
@@ -44,6 +45,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "policy": ("no", "yes"),
     "authority": ("full", "observe", "abort-only", "advance"),
     "experiment": ("no", "fixed", "asking", "adaptive"),
+    "neighbours": ("0", "4"),
     "segments": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
@@ -74,6 +76,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "policy": (0.8, 0.2),
     "authority": (0.85, 0.05, 0.05, 0.05),
     "experiment": (0.88, 0.03, 0.03, 0.06),
+    "neighbours": (1.0, 0.0),  # in stories of their own: see `draw`
     "segments": (0.92, 0.08),
 }
 
@@ -128,6 +131,7 @@ class Setting:
     policy: str = "no"
     authority: str = "full"
     experiment: str = "no"
+    neighbours: str = "0"
     segments: str = "no"
 
     @classmethod
@@ -180,7 +184,7 @@ def build_plan(setting: Setting, service: str = SERVICE, canary: str = CANARY) -
             "route": _build_route(setting, service, canary),
             "ramp": {"steps": ["10%", "50%"], "bake": setting.bake},
             "guardrails": _list_guardrails(setting),
-            "prometheus": {"scrape": f"{SCRAPE:g}s", "url": "http://prometheus:9090"},
+            "prometheus": {"scrape": f"{SCRAPE:g}s", "url": _name_server(service)},
             "interval": f"{SCRAPE:g}s",
             "warmup": "5s",
             "whenBlind": {"hold": "30s", "then": setting.blind},
@@ -196,12 +200,20 @@ def build_plan(setting: Setting, service: str = SERVICE, canary: str = CANARY) -
     return Plan.model_validate(plan)
 
 
+def _name_server(service: str) -> str:
+    """Return the address of the Prometheus that a service's plan reads."""
+    host = f"prometheus-{service}" if service in NEIGHBOURS else "prometheus"
+    return f"http://{host}:9090"
+
+
 def _build_route(setting: Setting, service: str, canary: str) -> dict[str, Any]:
     if setting.mesh == "gateway":
         arms = {"stable": f"{service}-{STABLE}", "canary": f"{service}-{canary}"}
         return {"gateway": {"httpRoute": service, "backends": arms}}
     if setting.mesh == "envoy":
-        return {"envoy": {"file": f"{service}.json", "admin": "http://127.0.0.1:9901"}}
+        number = 1 + NEIGHBOURS.index(service) if service in NEIGHBOURS else 0
+        admin = f"http://127.0.0.1:{9901 + number}"
+        return {"envoy": {"file": f"{service}.json", "admin": admin}}
     return {"istio": {"virtualService": service, "destinationRule": service}}
 
 

@@ -33,6 +33,9 @@ SLOW = 5.0
 UNEXPECTED = "an unexpected fault"
 """How the words for an error begin that nobody expected."""
 
+UNANSWERED = 1.0
+"""Seconds of one request, from which on its mesh is one that may hang."""
+
 MOST = 15.0
 """Seconds of one mesh in a tick, after which it is asked for nobody, rollbacks included."""
 
@@ -155,10 +158,13 @@ class GuardedRouter:
     authority: Authority = FULL
     find_chain: Callable[[], str] = lambda: ""
     _turns: HangingTurns = field(init=False)
-    _hung: set[str] = field(default_factory=set)  # meshes that were slow when they were asked last
+    _hung: set[str] = field(
+        default_factory=set
+    )  # meshes that held others up when they were asked last
     _waiting: set[str] = field(default_factory=set)  # of these, whose turn it is not
     _has_others: bool = False  # that go on, on meshes that do not hang
     _spent: dict[str, float] = field(default_factory=dict)  # seconds, by mesh
+    _slow: set[str] = field(default_factory=set)  # meshes with a slow request in this tick
     _begun: set[str] = field(default_factory=set)  # plans that were asked before it was slow
     _written: dict[str, float] = field(default_factory=dict)  # when each plan was tried last
 
@@ -167,16 +173,19 @@ class GuardedRouter:
 
     def begin_tick(self, plans: Iterable[Plan] = ()) -> None:
         """Give every mesh its time again; of those that hang one, while `plans` are on others."""
-        for mesh, spent in self._spent.items():
-            (self._hung.add if spent >= SLOW else self._hung.discard)(mesh)
+        self._hung -= {*self._spent} - self._slow
+        # Those that take less than others may wait for in all are asked in each tick.
+        if self._count_lost(self._slow) >= SLOW:
+            self._hung |= self._slow
         self._spent.clear()
+        self._slow.clear()
         self._begun.clear()
         is_other = (_name_mesh(plan) not in self._hung for plan in plans)
         self._has_others = bool(self._hung) and any(is_other)
         self._waiting = self._hung - {self._turns.choose(self._hung)} if self._has_others else set()
 
     def is_hung(self, plan: Plan) -> bool:
-        """Return whether a plan's mesh was slow when it was asked last."""
+        """Return whether a plan's mesh held others up when it was asked last."""
         return _name_mesh(plan) in self._hung
 
     def find_last_try(self, plan: Plan) -> float:
@@ -253,7 +262,14 @@ class GuardedRouter:
         except Exception as error:
             raise RouteError(describe(error), unread=True) from error
         finally:
-            self._spent[mesh] = self._spent.get(mesh, 0.0) + max(0.0, self.timer() - begun)
+            took = max(0.0, self.timer() - begun)
+            self._spent[mesh] = self._spent.get(mesh, 0.0) + took
+            if took >= UNANSWERED or self._spent[mesh] >= SLOW:
+                self._slow.add(mesh)
+
+    def _count_lost(self, meshes: Iterable[str]) -> float:
+        """Return the seconds that some meshes took of this tick."""
+        return sum(self._spent.get(mesh, 0.0) for mesh in meshes)
 
     def _must_wait(self, mesh: str, *, is_urgent: bool) -> bool:
         """Return whether others waited enough in this tick for meshes that hang.
@@ -262,9 +278,8 @@ class GuardedRouter:
         """
         spent = self._spent.get(mesh, 0.0)
         if self._has_others and mesh in self._hung:
-            lost = sum(self._spent.get(name, 0.0) for name in self._hung)
-            return lost >= SLOW or (mesh in self._waiting and not is_urgent)
-        if sum(slow for slow in self._spent.values() if slow >= SLOW) < MOST:
+            return self._count_lost(self._hung) >= SLOW or (mesh in self._waiting and not is_urgent)
+        if self._count_lost(self._slow) < MOST:
             return False
         return spent >= SLOW or not (spent or is_urgent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +16,7 @@ from rollout.ports import Answer, NoHooks, Ports
 from rollout.simulate import Behaviour, MemoryRouter, SimulatedService, VirtualClock
 from rollout.tick.bulkheads import MOST, SLOW
 from rollout.tick.controller import Controller
+from rollout.tick.turns import EVERY, HangingTurns
 from tests.support.worlds import GOOD, plan
 
 SICK = plan("sick", service="sick")
@@ -281,11 +283,12 @@ class HungMeshes(MemoryRouter):
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     hangs: bool = False
+    seconds: float = 5.0
 
     def _wait(self, plan):
         if self.hangs and plan.name != "well":
-            self.clock.sleep(5.0)
-            raise RouteError("nothing within 5 s", unread=True)
+            self.clock.sleep(self.seconds)
+            raise RouteError(f"nothing within {self.seconds:g} s", unread=True)
 
     def read(self, plan, total, before=None):
         self._wait(plan)
@@ -328,12 +331,16 @@ def measure_rollback(controller, servers, clock):
     return clock.monotonic() - since
 
 
-@pytest.mark.parametrize("what", ["servers", "meshes"])
-def test_however_many_hang_another_one_s_rollback_waits_for_one_of_them_at_most(what):
+@pytest.mark.parametrize(
+    ("what", "seconds"),
+    [("servers", 5.0), ("meshes", 5.0), ("meshes", 2.0)],
+    ids=["servers", "meshes", "meshes that are given up soon"],
+)
+def test_however_many_hang_another_one_s_rollback_waits_for_one_of_them_at_most(what, seconds):
     waited = []
     for count in (0, 8):
         clock = VirtualClock()
-        router = HungMeshes(clock=clock)
+        router = HungMeshes(clock=clock, seconds=seconds)
         controller, servers, sick = begin_beside(count, router, clock)
         servers.hangs, router.hangs = what == "servers", what == "meshes"
         is_known = servers.find_hung if servers.hangs else controller._router.is_hung
@@ -366,6 +373,31 @@ def test_each_server_that_hangs_gets_its_turn_and_is_looked_at_again_once_it_ans
     assert not servers.hung
     for p in sick:
         assert controller.states[p.id].guardrails["errors"].problem == ""
+
+
+def test_a_mesh_that_alone_takes_less_than_others_may_wait_is_asked_at_each_look():
+    clock = VirtualClock()
+    router = HungMeshes(clock=clock, seconds=2.0)
+    controller, _, (sick,) = begin_beside(1, router, clock)
+    router.hangs = True
+    for _ in range(30):
+        controller.tick()
+        clock.sleep(0.5)
+    assert not controller._router.is_hung(sick)
+
+
+def test_between_two_turns_of_those_that_hang_others_have_their_time():
+    """However long a turn takes: the next one is that much later."""
+    clock = VirtualClock()
+    turns = HangingTurns(clock.monotonic)
+    given: list[float] = []
+    while clock.monotonic() < 200.0:
+        if turns.choose({"a", "b"}):
+            clock.sleep(14.0)
+            given.append(clock.monotonic())
+        clock.sleep(1.0)
+    gaps = [later - 14.0 - earlier for earlier, later in pairwise(given)]
+    assert min(gaps) >= EVERY
 
 
 def test_who_hangs_alone_is_asked_at_each_look():

@@ -10,6 +10,7 @@ from typing import Literal
 import click
 from click.shell_completion import get_completion_class
 
+from rollout.cli.options.picture import write_picture
 from rollout.errors import InputError
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -43,7 +44,7 @@ def completion(ctx: click.Context, shell: Shell, *, install: bool) -> None:
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     path = Path(home, _PLACES[shell])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(script + "\n", encoding="utf-8")
+    write_picture(path, f"{script}\n".encode())
     needed = " that loads the package bash-completion" if shell == "bash" else ""
     click.echo(f"{path} is written; it works in a new {shell}{needed}")
 

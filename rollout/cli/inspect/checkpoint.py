@@ -90,7 +90,9 @@ def checkpoint(
         click.echo(f"{len(rows):,} entries are signed in {annotated}", err=True)
     if to is not None:
         # A pipe that nobody reads is told, and not waited for.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        if to.is_symlink():
+            raise InputError(f"{to} is a link: name a file")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW
         with os.fdopen(os.open(to, flags, 0o666), "a", encoding="utf-8") as file:
             file.write(f"{signed}\n")
         click.echo(f"{len(rows):,} entries are signed in {to}", err=True)

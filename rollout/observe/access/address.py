@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
+from urllib3.util import parse_url
+
 _PORTS = {"http": 80, "https": 443}
 # Stricter than any URL parser: no user, no backslash, no space, nothing but ASCII. Whatever two
 # parsers could read differently is not an address at all.
@@ -52,6 +54,17 @@ def name_host(url: str) -> str:
     """Return the host and port of a URL for messages, without its user, however it is spelt."""
     base = split_parameters(url)[0].partition("://")[2]
     return base.rpartition("@")[2].partition("/")[0]
+
+
+def check_alike(url: str) -> None:
+    """Raise ValueError for a URL whose host two parsers read differently, by a backslash, say.
+
+    One of them connects, the other chooses proxies and what goes past them.
+    """
+    host = urlsplit(url).hostname or ""
+    bracketed = f"[{host}]" if ":" in host else host
+    if parse_url(url).host != parse_url(f"http://{bracketed}").host:
+        raise ValueError("its host can be read in two ways")
 
 
 def is_loopback(url: str) -> bool:

@@ -8,6 +8,7 @@ from rollout.stories.world.world import StoryWorld
 
 _ANSWERS = {
     "down": "22 no answer",
+    "hangs": "22 each request waits for its time-out",
     "throttled": "22 429",
     "broken": "22 5xx",
     "unclear": "22 timeout after commit",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
-from rollout.stories.setting import CANARY, SHOWN, STABLE, TIMES
+from rollout.stories.setting import CANARY, NEIGHBOURS, SHOWN, STABLE, TIMES
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.world import PERIOD
 
@@ -51,7 +51,7 @@ class NeedsEvidence(Invariant):
     def _check_inconclusive(self, trace: RolloutTrace) -> None:
         if trace.plan.spec.when_inconclusive != "promote":
             self.break_("promoted as inconclusive, which the plan does not ask for")
-        live = self.world.api.objects.get((self.world.key[0], trace.service))
+        live = self.world.api.objects.get(self.world.find_key(trace.service))
         if read_shares(live).canary < 0.5 - 1e-3:
             self.break_("promoted without proof from below the top of the ramp")
 
@@ -137,6 +137,8 @@ class FailsStatic(Invariant):
         if is_odd or not has_traffic:
             return
         blind_since = self.world.prometheus.bad_since
+        if trace.service in NEIGHBOURS:  # each on a server of its own
+            blind_since = self.world.hanging.silent_since
         held = 0.0 if blind_since is None else self.world.now - blind_since
         if held < trace.plan.spec.when_blind.hold - _EARLY:
             self.break_(f"acted as blind after {held:.0f} s without an answer")

@@ -36,7 +36,7 @@ class EndsAreReached(Invariant):
             self._check_route(service, state)
 
     def _check_route(self, service: str, state: RolloutState) -> None:
-        live = self.world.api.objects.get((self.world.key[0], service))
+        live = self.world.api.objects.get(self.world.find_key(service))
         is_edited = service == SERVICE and self.world.touched_at > self.world.settled_at - 90
         is_edited = is_edited or (service == SERVICE and "weights" in self.world.touched)
         if live is None or is_edited or state.is_unreached or not state.first_write:

@@ -1,8 +1,9 @@
-"""I10: steps and ends rest on the traffic that really flows, not on the object alone."""
+"""I8 to I10: what is counted was really served, and steps and ends rest on what really flows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rollout.decide.record.facts import Decided
 from rollout.decide.record.reasons import split_reason
@@ -12,8 +13,10 @@ from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, 
 from rollout.stories.setting import CANARY, SCRAPE, STABLE
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.store import SimulatedDisk
+from rollout.stories.world.traffic import ServiceTraffic
 
 _LEAST = 600  # requests
+_SERIES = 2  # of one version, that a proxy shows
 _FACTOR = 3.0  # by which the odds may differ
 
 
@@ -30,7 +33,7 @@ class SharesAreTrue(Invariant):
 
     def after_step(self) -> None:
         for service, traffic in self.world.traffics.items():
-            live = self.world.api.objects.get((self.world.key[0], service))
+            live = self.world.api.objects.get(self.world.find_key(service))
             if read_shares(live).canary and not traffic.share():
                 self._without[service] = self.world.now
 
@@ -78,7 +81,7 @@ class SharesAreTrue(Invariant):
 
     def _check_share(self, trace: RolloutTrace, since: float) -> None:
         """Check the share since the last write; after a holdback its last look is what agreed."""
-        live = self.world.api.objects.get((self.world.key[0], trace.service))
+        live = self.world.api.objects.get(self.world.find_key(trace.service))
         declared = read_shares(live).canary
         written_at = self._written_at.get(trace.key)
         if not declared or declared == 1 or written_at is None:
@@ -112,3 +115,56 @@ class SharesAreTrue(Invariant):
         is_wrong = share < 0.75 if last.action == "promote" else share > 0.1
         if is_wrong and self.world.now - self.world.touched_at > 30:
             self.break_(f"seen after {last.action}, and {share:.0%} goes to the canary")
+
+
+class CountsAreTrue(Invariant):
+    """No version has more counted requests or failures than it really served."""
+
+    code = "I8"
+    text = "nothing is counted twice, and nothing that was not served"
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        traffic = self.chronicle.traffic(trace)
+        parts = fact.numbers.get("segments", {})
+        self._check_segments(traffic, parts)
+        for name, numbers in fact.numbers.get("guardrails", {}).items():
+            for arm, version in (("canary", CANARY), ("stable", STABLE)):
+                counted, served = numbers.get(arm) or 0, traffic.served[version]
+                if counted > served:
+                    self.break_(f"{name}: {counted} counted of {version}, {served} served")
+                bad, failed = numbers.get(f"{arm}_bad") or 0, traffic.failed[version]
+                if name == "errors" and bad > failed:
+                    self.break_(f"{name}: {bad} failures counted of {version}, {failed} are true")
+
+    def _check_segments(self, traffic: ServiceTraffic, parts: Mapping[str, Any]) -> None:
+        """Check that all segments together have no more than was served."""
+        for arm, version in (("canary", CANARY), ("stable", STABLE)):
+            for key, most in ((arm, traffic.served), (f"{arm}_bad", traffic.failed)):
+                counted = sum(numbers.get(key) or 0 for numbers in parts.values())
+                if counted > most[version]:
+                    self.break_(f"{counted} {key} counted in segments, {most[version]} are true")
+
+
+class WindowsAreClean(Invariant):
+    """Both versions are counted over the same time, and only after the warm-up."""
+
+    code = "I9"
+    text = "warm-up is left out, and both versions are counted over the same time"
+
+    def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
+        if self.chronicle.has_any("late", "workers") or trace.plan.spec.traffic is not None:
+            return
+        numbers = fact.numbers.get("guardrails", {}).get("errors")
+        if not numbers or not numbers.get("canary"):
+            return
+        traffic = self.chronicle.traffic(trace)
+        begin = next((entry.at for entry in traffic.ledgers if entry.served[CANARY]), None)
+        if begin is None:
+            return
+        warm = traffic.until(begin + trace.plan.spec.warmup - 1e-3)
+        # The scrape at the warm-up's end may show each series a unit behind, which counts after it.
+        behind = _SERIES if self.chronicle.has_any("jitter") else 0
+        for arm, version in (("canary", CANARY), ("stable", STABLE)):
+            most = traffic.served[version] - warm.served[version] + behind
+            if numbers[arm] > most:
+                self.break_(f"{numbers[arm]} counted of {version}, {most} served after the warm-up")

@@ -8,8 +8,9 @@ from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.decide.record.route_facts import Confirmed
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
+from rollout.stories.invariants.bulkheads import FIRST, NEW, TURN
 from rollout.stories.invariants.writes import read_mark
-from rollout.stories.setting import CANARY, STABLE
+from rollout.stories.setting import CANARY, NEIGHBOURS, STABLE
 from rollout.stories.world.process import SimulatedProcess
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.traffic import ServiceTraffic
@@ -19,6 +20,7 @@ _WITHIN = 22.0
 """Seconds: two looks of 5 s, scrape and tick, and the warm-up of 5 s."""
 _RETRY = 8.0  # seconds between two attempts of a rollback at most, and two ticks
 _SLACK = 6.0  # seconds
+_DYING = 0.9  # share of its requests that a canary fails which fails nearly everything
 _LEAST = 1.0  # requests of the canary in a second, from which on its failures show in time
 _BASED = 300  # requests of the canary, from which on the true shares say something
 
@@ -112,25 +114,47 @@ class IsTimely(Invariant):
     def __init__(self, chronicle: Chronicle) -> None:
         super().__init__(chronicle)
         self._since: dict[str, float] = {}
+        self._looked_at = self.world.now
 
     def after_step(self) -> None:
+        before, self._looked_at = self._looked_at, self.world.now
         if self.chronicle.is_delayed or self.chronicle.trusts_wall_clock:
             return
         if self.world.setting.traffic != "weights":
             return
         for service, traffic in self.world.traffics.items():
-            if not self._is_dying(service, traffic):
-                self._since.pop(service, None)
-                continue
-            since = self._since.setdefault(service, self.world.now)
-            if self.world.now - since > _WITHIN:
-                self._since[service] = float("inf")
-                share = traffic.share()
-                self.break_(f"the canary fails for {self.world.now - since:.0f} s at {share:.0%}")
+            self._check(service, traffic, before)
+
+    def _check(self, service: str, traffic: ServiceTraffic, before: float) -> None:
+        """Check how long a canary has failed; a step may hold a tick of half a minute."""
+        is_dying, failures = self._is_dying(service, traffic), traffic.find_failures(CANARY, before)
+        is_back = not is_dying and bool(failures) and self._was_dying(service, traffic)
+        if not (is_dying or is_back):
+            self._since.pop(service, None)
+            return
+        first, last = failures or (self.world.now, self.world.now)
+        since, until = self._since.setdefault(service, first), last if is_back else self.world.now
+        if until - since > _WITHIN + self._may_wait(since):
+            self._since[service] = float("inf")
+            self.break_(f"the canary fails for {until - since:.0f} s at {traffic.share():.0%}")
+
+    def _was_dying(self, service: str, traffic: ServiceTraffic) -> bool:
+        """Return whether a canary that fails was rolled back by us, since the last step."""
+        traces = [t for t in self.chronicle.traces.values() if t.service == service]
+        is_ours = bool(traces) and not self.world.touched
+        return is_ours and traffic.errors(CANARY) >= _DYING and traces[-1].is_rolled_back
+
+    def _may_wait(self, since: float) -> float:
+        """Return the seconds that a rollback may wait for other rollouts' servers that hang."""
+        hanging = self.world.hanging
+        if hanging.since is None:
+            return 0.0
+        is_new = hanging.since > since - NEW
+        return TURN + (FIRST if is_new else 0.0)
 
     def _is_dying(self, service: str, traffic: ServiceTraffic) -> bool:
         """Return whether the canary fails, has traffic by our own writes, and is not promoted."""
-        if traffic.errors(CANARY) < 0.9 or traffic.share() * traffic.rate < _LEAST:
+        if traffic.errors(CANARY) < _DYING or traffic.share() * traffic.rate < _LEAST:
             return False
         traces = [t for t in self.chronicle.traces.values() if t.service == service]
         ours = [t.last for t in traces if t.last is not None]
@@ -154,12 +178,15 @@ class RollsBackAtOnce(Invariant):
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         holder = trace.disk.holder
         process = next((p for p in self.world.processes if p.name == holder), None)
-        live = self.world.api.objects.get((self.world.key[0], trace.service))
+        live = self.world.api.objects.get(self.world.find_key(trace.service))
         # A weight that a hand gave is not ours to take; without its mark nobody can tell.
         is_known = not {"weights", "notes"} & self.world.touched and self._is_ours(trace)
         is_lost = self.world.was_restored and not (live and read_mark(live))
         is_asked = is_known and not is_lost and bool(read_shares(live).canary)
         is_asked = is_asked and not trace.disk.has("unclear")
+        # A tick ends after 15 s of waiting for one mesh: the next one begins with the rollback.
+        is_asked = is_asked and not self._may_be_late(trace.service)
+        is_asked = is_asked and not self.world.api.has("hangs")
         if fact.action == "roll back" and process and is_asked:
             self._untried.append((process, process.deaths, len(process.effects)))
 
@@ -179,11 +206,18 @@ class RollsBackAtOnce(Invariant):
             backs = [at for at, _, fact in trace.decisions if fact.action == "roll back"]
             if not backs or world.now - max(since, backs[-1]) < _RETRY:
                 continue
+            if self._may_be_late(trace.service):
+                continue
             if trace.last is None or trace.last.action != "roll back" or self._is_over(trace):
                 continue
-            share = read_shares(world.api.objects.get((world.key[0], trace.service))).canary
+            share = read_shares(world.api.objects.get(world.find_key(trace.service))).canary
             if share and trace.decisions and self._is_ours(trace):
                 self.break_(f"a rollback is not written, the canary has {share:.0%}")
+
+    def _may_be_late(self, service: str) -> bool:
+        """Return whether a service's own mesh hangs or did so a moment ago: it has turns."""
+        since = self.world.hanging.since
+        return service in NEIGHBOURS and since is not None
 
     def _is_over(self, trace: RolloutTrace) -> bool:
         """Return whether another rollout of the service has begun, or a person ended it unseen."""

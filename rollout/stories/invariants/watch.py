@@ -9,7 +9,7 @@ from rollout.decide.record.facts import Decided, Started
 from rollout.ports import Entry
 from rollout.stories.invariants.base import Broken, Chronicle, Invariant
 from rollout.stories.invariants.blindness import FailsStatic, NeedsEvidence
-from rollout.stories.invariants.counts import CountsAreTrue, WindowsAreClean
+from rollout.stories.invariants.bulkheads import LooksGoOn
 from rollout.stories.invariants.declared import AuthorityHolds, ExperimentHolds
 from rollout.stories.invariants.ends import (
     EndsAreReached,
@@ -17,7 +17,7 @@ from rollout.stories.invariants.ends import (
     NoTraceback,
     SurvivesDeath,
 )
-from rollout.stories.invariants.exposure import SharesAreTrue
+from rollout.stories.invariants.exposure import CountsAreTrue, SharesAreTrue, WindowsAreClean
 from rollout.stories.invariants.harm import HarmIsShown, IsTimely, RollsBackAtOnce
 from rollout.stories.invariants.hooks import HooksComeLast
 from rollout.stories.invariants.people import (
@@ -61,6 +61,7 @@ CHECKS: tuple[type[Invariant], ...] = (
     KeepsChain,
     IsTimely,
     RollsBackAtOnce,
+    LooksGoOn,
     HidesLabels,
     KeepsPlan,
     HooksComeLast,

@@ -150,7 +150,7 @@ class RecordedFirst(Invariant):
             fact, trace = entry.fact, self.chronicle.trace(disk, entry.fact.rollout)
             if not isinstance(fact, Confirmed) or trace is None or is_odd or fact.unreachable:
                 continue
-            shares = read_shares(world.api.objects.get((world.key[0], trace.service)))
+            shares = read_shares(world.api.objects.get(world.find_key(trace.service)))
             is_ours = any(decided.split.canary for _, _, decided in trace.decisions)
             if is_ours and not shows(shares, fact.split):
                 self.break_(f"{fact.split.share:.0%} is confirmed, the route has {shares}")

@@ -34,7 +34,8 @@ class AcceptedWrite:
 class SimulatedApi:
     """The objects, and their versions so far, from which watches read.
 
-    `faults` last until a true time: `down` (no answer), `throttled` (429), `broken` (500 before
+    `faults` last until a true time: `down` (no answer),
+    `hangs` (neither, and who asks waits; see `ApiClient`), `throttled` (429), `broken` (500 before
     anything was done), `unclear` (done, but the answer is lost), `denies` (a webhook denies),
     `no-get`, `no-patch` (a right is missing), `conflicts` (somebody else is always faster),
     `drops` (its definitions are older than a mirror's share, which it leaves out). A watch is

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rollout.errors import ClusterError
 from rollout.kube.kinds import Json, Kind
 from rollout.stories.world.apiserver import SimulatedApi
+
+_TIMEOUT = 5.0  # seconds of one answer
 
 
 @dataclass
@@ -16,11 +19,19 @@ class ApiClient:
     server: SimulatedApi
     writer: str
     effect: Callable[[str], None]
+    sleep: Callable[[float], None]
+
+    def _reach(self, effect: str) -> None:
+        """Pass a point of death; wait for nothing while the server hangs. Raises ClusterError."""
+        self.effect(effect)
+        if self.server.has("hangs"):
+            self.sleep(_TIMEOUT)
+            raise ClusterError(f"the API server does not answer: no answer in {_TIMEOUT:g} s", 0)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Json:
         """See rollout.kube.client.Cluster."""
         del namespace
-        self.effect("get")
+        self._reach("get")
         return self.server.fetch(kind, name)
 
     def patch(
@@ -28,7 +39,7 @@ class ApiClient:
     ) -> Json:
         """See rollout.kube.client.Cluster."""
         del namespace
-        self.effect("patch")
+        self._reach("patch")
         patched = self.server.patch(kind, name, body, self.writer, dry=dry)
         self.effect("patched")
         return patched
@@ -40,13 +51,13 @@ class ApiClient:
     def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """See rollout.kube.client.Cluster."""
         del namespace
-        self.effect("lease")
+        self._reach("lease")
         return self.server.create(kind, body)
 
     def replace(self, kind: Kind, namespace: str, name: str, body: Json) -> Json:
         """See rollout.kube.client.Cluster."""
         del namespace
-        self.effect("lease")
+        self._reach("lease")
         return self.server.replace(kind, name, body)
 
     def endpoint_slices(self, namespace: str, service: str) -> Sequence[Json]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rollout.answers.json_text import copy_json
 from rollout.errors import ClusterError, RouteError
 from rollout.kube.kinds import Json
-from rollout.route.envoy.admin import EnvoyAccess
+from rollout.route.envoy.admin import EnvoyAccess, SilentEnvoyError
 from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.envoy.walk import DUMP
 from rollout.route.envoy.watched import UnusableFileError, settle_routes
@@ -91,6 +91,10 @@ class SimulatedEnvoy(EnvoyAccess):
 
     def _reach(self) -> None:
         _pass(self.process, "get")
+        seconds = self.process.world.hanging.find_wait("meshes", self.file.stem)
+        if seconds:
+            self.process.clock.sleep(seconds)
+            raise SilentEnvoyError(f"Envoy does not answer: no answer in {seconds:g} s")
         if any(map(self.process.world.api.has, _UNANSWERED)):
             raise RouteError("Envoy does not answer: connection refused", unread=True)
 

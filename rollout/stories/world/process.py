@@ -157,7 +157,7 @@ class SimulatedProcess:
             self._stack.enter_context(journal.lock())
             self.controller = self._build(journal, journal.check_held)
             return self._begin_plans(self.controller)
-        client = ApiClient(self.world.api, self.name, self.effect)
+        client = ApiClient(self.world.api, self.name, self.effect, self.clock.sleep)
         times = LeaseTimes(_LEASE)
         candidate = LeaderElector(
             client, NAMESPACE, "shard", f"{self.name}-{self.deaths}", self._timer, self.clock.now,
@@ -212,7 +212,7 @@ class SimulatedProcess:
         return SimulatedJournal(self.disk, self.name, self.effect)
 
     def _build(self, journal: SimulatedJournal, fence: Callable[[], None]) -> Controller:
-        api = ApiClient(self.world.api, self.name, self.effect)
+        api = ApiClient(self.world.api, self.name, self.effect, self.clock.sleep)
 
         def watch(kind: Kind, namespace: str) -> SimulatedWatch:
             del namespace
@@ -225,7 +225,9 @@ class SimulatedProcess:
         router = MeshRouter(
             {"istio": lambda: access, "gateway": lambda: access, "envoy": lambda: envoy}, fence
         )
-        observer = SimulatedObserver(self.world.prometheus, self.effect, self.clock.sleep)
+        observer = SimulatedObserver(
+            self.world.prometheus, self.effect, self.clock.sleep, self.world.hanging
+        )
         hooks = SimulatedHooks(self.world)
         ports = Ports(observer, router, journal, self.clock, hooks)
         fleet = Fleet(watches=True)

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import requests
 
 from rollout.errors import ObserveError, QueryRefusedError
+from rollout.observe.access.address import name_host
 from rollout.observe.prometheus import PrometheusClient, PrometheusObserver
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.stories.setting import CANARY, STABLE
 from rollout.stories.world.exporters import Labels, SimulatedExporter
+from rollout.stories.world.hanging import GroupedWaiting, HangingServers
 
 _QUERY = re.compile(r"(\w*)\{(.*)\}\[(\d+)s\]")
 _MATCHER = re.compile(r'(\w+)(=~?)("(?:[^"\\]|\\.)*")')
@@ -29,6 +31,8 @@ _KEPT = 120.0  # seconds of samples
 _TIMEOUT = 5.0
 _LOOKBACK = 300  # seconds until a series without samples is none of now
 _KEY = b"the key of every simulated journal"
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 _HIDDEN = frozenset({"empty", "nan", "same-arms", "garbled"})  # answers that look whole
 _STATUSES = {"busy": 503, "unreadable": 422, "denied": 401}
 
@@ -175,14 +179,45 @@ class SimulatedObserver(PrometheusObserver):
         server: SimulatedPrometheus,
         effect: Callable[[str], None],
         sleep: Callable[[float], None],
+        hanging: HangingServers,
     ) -> None:
-        super().__init__(_TIMEOUT, key=_KEY, timer=server.now)
-        connection: Any = SimulatedConnection(server, effect, sleep)
-        self._client = PrometheusClient(connection, "prometheus", _TIMEOUT, (), server.now)
+        self._waiting = GroupedWaiting(server.now, sleep)
+        super().__init__(_TIMEOUT, key=_KEY, timer=self._waiting.read)
+        self._simulated, self._effect, self._hanging = server, effect, hanging
 
     def _get_client(self, server: PrometheusServer) -> PrometheusClient:
-        del server
-        return self._client
+        client = self._clients.get(server)
+        if client is None:
+            host = name_host(server.url).partition(":")[0]
+            service = host.partition("-")[2]
+
+            def find_wait() -> float:
+                return self._hanging.find_wait("servers", service)
+
+            connection: Any = SimulatedConnection(
+                self._simulated, self._effect, self._waiting.wait, find_wait
+            )
+            client = PrometheusClient(connection, host, _TIMEOUT, (), self._simulated.now)
+            self._clients[server] = client
+        return client
+
+    def _read_apart(
+        self, items: Iterable[tuple[Hashable, _Item]], read: Callable[[_Item], _Result]
+    ) -> Iterator[_Result]:
+        """Ask several servers one after the other, as if it were at the same time."""
+        by_server: dict[Hashable, list[_Item]] = {}
+        for server, query in items:
+            by_server.setdefault(server, []).append(query)
+        if len(by_server) < 2:
+            for group in by_server.values():
+                yield from map(read, group)
+            return
+        results: list[_Result] = []
+        for group in by_server.values():
+            self._waiting.begin_group()
+            results += map(read, group)
+        self._waiting.end()
+        yield from results
 
 
 @dataclass(frozen=True)
@@ -192,11 +227,13 @@ class SimulatedConnection:
     server: SimulatedPrometheus
     effect: Callable[[str], None]
     sleep: Callable[[float], None]
+    find_wait: Callable[[], float]
 
     def custom_query(self, query: str, params: Mapping[str, str]) -> Any:
         """Answer as the client library does, or raise as it and our session do."""
         self.effect("query")
         server = self.server
+        self._wait()
         server.is_refusing = True
         server.bad_since = server.now() if server.bad_since is None else server.bad_since
         rows = self._query(query, params)
@@ -211,7 +248,15 @@ class SimulatedConnection:
         """Answer with the same faults, of a server that has just begun: it has no past."""
         del query, start, end, step
         self.effect("query")
+        self._wait()
         return self._query("nothing{}[1s]", {**params, "time": "0"})
+
+    def _wait(self) -> None:
+        """Wait for nothing where this very server hangs: the others' answers are none of it."""
+        seconds = self.find_wait()
+        if seconds:
+            self.sleep(seconds)
+            raise requests.Timeout(f"no answer in {seconds:g} s")
 
     def _query(self, query: str, params: Mapping[str, str]) -> Any:
         server = self.server

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -137,6 +138,13 @@ class ServiceTraffic:
         """Return the ledger of the newest time that is not later."""
         index = bisect_right(self.ledgers, at, key=lambda ledger: ledger.at)
         return self.ledgers[max(index - 1, 0)]
+
+    def find_failures(self, version: str, after: float) -> tuple[float, float] | None:
+        """Return when a version failed first and last after a time; None where it did not."""
+        index = max(bisect_right(self.ledgers, after, key=lambda ledger: ledger.at) - 1, 0)
+        counts = [(ledger.at, ledger.failed[version]) for ledger in self.ledgers[index:]]
+        times = [at for (_, old), (at, new) in pairwise(counts) if new > old]
+        return (times[0], times[-1]) if times else None
 
     def _canary_share(self, proxy: ClientProxy) -> float:
         share = proxy.shares[self.service].canary * (1 - proxy.ejects)

@@ -10,9 +10,18 @@ from functools import partial
 import numpy as np
 
 from rollout.ports import HookCall
-from rollout.stories.setting import SCRAPE, SERVICE, SITE, SITES, Setting, build_plan
+from rollout.stories.setting import (
+    NEIGHBOURS,
+    SCRAPE,
+    SERVICE,
+    SITE,
+    SITES,
+    Setting,
+    build_plan,
+)
 from rollout.stories.world.apiserver import Key, SimulatedApi
 from rollout.stories.world.exporters import PRIVATE, SimulatedExporter
+from rollout.stories.world.hanging import HangingServers
 from rollout.stories.world.process import SimulatedProcess
 from rollout.stories.world.prometheus import SimulatedPrometheus
 from rollout.stories.world.routes import PLURALS, build_objects, list_routes, read_shares
@@ -72,9 +81,11 @@ class StoryWorld:
         self.dice = dice()
         self.api = SimulatedApi(lambda: self.now, on_change=self._on_change)
         self.prometheus = SimulatedPrometheus(lambda: self.now, self.dice, SCRAPE)
+        self.hanging = HangingServers(lambda: self.now)
         services = [SERVICE, SECOND][: int(self.setting.services)]
+        services += NEIGHBOURS[: int(self.setting.neighbours)]
         for service in services:
-            setting = self.setting if service == SERVICE else Setting(mesh=self.setting.mesh)
+            setting = self._find_setting(service)
             kind = self.setting.canary if service == SERVICE else "perfect"
             rate = float(self.setting.rate) if service == SERVICE else 200.0
             self.traffics[service] = ServiceTraffic(
@@ -87,10 +98,7 @@ class StoryWorld:
             self.add_proxy(1 / clients)
         if self.setting.guardrails == "verdict":
             self.main.judge = self.add_target("judge")
-        self.plans = [
-            build_plan(self.setting if name == SERVICE else Setting(mesh=self.setting.mesh), name)
-            for name in services
-        ]
+        self.plans = [build_plan(self._find_setting(name), name) for name in services]
         self.rollout = self.plans[0].id
         self._start_processes()
         self.advance(BEGIN)
@@ -105,7 +113,17 @@ class StoryWorld:
     @property
     def key(self) -> Key:
         """The routing object of that service."""
-        return PLURALS[self.setting.mesh], SERVICE
+        return self.find_key(SERVICE)
+
+    def find_key(self, service: str) -> Key:
+        """Return the routing object of a service."""
+        return PLURALS["envoy" if service in NEIGHBOURS else self.setting.mesh], service
+
+    def _find_setting(self, service: str) -> Setting:
+        """Return the setting of a service: only the main one's is the story's."""
+        if service == SERVICE:
+            return self.setting
+        return Setting(mesh="envoy" if service in NEIGHBOURS else self.setting.mesh)
 
     @property
     def elapsed(self) -> float:
@@ -164,7 +182,7 @@ class StoryWorld:
         return proxy
 
     def _read_route(self, service: str) -> dict[str, object] | None:
-        return self.api.objects.get((self.key[0], service))
+        return self.api.objects.get(self.find_key(service))
 
     def advance(self, until: float) -> None:
         """Let time pass: requests, scrapes, and objects that reach the proxies."""
@@ -231,7 +249,7 @@ class StoryWorld:
             heapq.heappop(self._later)[2]()
 
     def _on_change(self, key: Key) -> None:
-        if key[0] != self.key[0]:
+        if key != self.find_key(key[1]):
             return
         for number, proxy in enumerate(self.proxies):
             heapq.heappush(self._pushes, (self.now + self.push_delay, number, proxy))
@@ -247,11 +265,9 @@ class StoryWorld:
     def _take_routes(self, proxy: ClientProxy) -> None:
         """Let a proxy run the newest routes; an Envoy goes on without a file that it can take."""
         taken = {name: self._read_route(name) or {} for name in self.traffics}
-        if self.setting.mesh == "envoy":
-            previous = proxy.routes
-            taken = {
-                n: body if list_routes(body) else previous.get(n, {}) for n, body in taken.items()
-            }
+        for name, body in taken.items():
+            if self.find_key(name)[0] == PLURALS["envoy"] and not list_routes(body):
+                taken[name] = proxy.routes.get(name, {})
         proxy.routes = taken
         proxy.shares = {name: read_shares(body) for name, body in taken.items()}
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.experiment.notebooks import copy_notebooks
 from tests.support.commands import arguments, commands, keep_apart, kind_of, sound_files
 
 ROOT = Path(__file__).parents[3]
@@ -48,3 +49,27 @@ def test_no_option_writes_through_a_link(path, command, option, suffix, tmp_path
 def test_the_options_that_write_are_among_them():
     names = {option for _, _, option in OPTIONS}
     assert names >= {"export", "svg", "picture", "folder"}
+
+
+def test_a_checkpoint_is_not_appended_through_a_link(tmp_path):
+    victim, link, key = tmp_path / "victim", tmp_path / "link", tmp_path / "key"
+    victim.write_text("kept")
+    link.symlink_to(victim)
+    call = ["checkpoint", "--key", str(key)]
+    assert CliRunner().invoke(surefoot, [*call, "--new-key", "a"]).exit_code == 0
+    call += ["--journal", str(RECORDED)]
+    done = CliRunner().invoke(surefoot, [*call, "--to", str(link)])
+    assert (done.exit_code, victim.read_text()) == (2, "kept")
+    assert CliRunner().invoke(surefoot, [*call, "--to", str(tmp_path / "new")]).exit_code == 0
+
+
+def test_no_notebook_is_copied_through_a_link(tmp_path):
+    nowhere = tmp_path / "nowhere"
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (first, *_), _ = copy_notebooks(tmp_path / "once")
+    (folder / first).parent.mkdir(parents=True, exist_ok=True)
+    (folder / first).symlink_to(nowhere)
+    _, left = copy_notebooks(folder)
+    assert first in left
+    assert not nowhere.exists()

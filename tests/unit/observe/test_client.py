@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollout.observe import client
+from rollout.observe.access.address import check_alike
 from rollout.observe.access.credentials import Accesses, AskedServer
 from rollout.observe.access.model import Access
 from rollout.observe.client import PrometheusSession
@@ -145,6 +146,23 @@ def test_a_proxy_that_cannot_be_read_is_told_without_its_password(monkeypatch):
     problem = reader.observe([asked], 1000.0)["summarizer"].problems["errors"]
     assert problem.startswith("the address of its proxy cannot be read; mend HTTP_PROXY")
     assert "pr0xy" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://evil\\@127.0.0.1", "http://a:99999999999", "http://a:\u00b2", "http://\u2460.example"],
+)
+def test_what_two_parsers_read_differently_is_no_address(url, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    reader = PrometheusObserver(1.0)
+    asked = ask(guardrails=[ERRORS], url=url)
+    problem = reader.observe([asked], 1000.0)["summarizer"].problems["errors"]
+    assert problem.startswith("the address of Prometheus cannot be read")
+
+
+def test_a_host_of_another_script_is_one_address():
+    check_alike("http://b\u00fccher.example:9090/x")
+    check_alike("https://[fd00::1]:9090")
 
 
 def test_a_netrc_does_not_replace_an_access(server, monkeypatch, tmp_path):

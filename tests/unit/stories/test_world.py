@@ -20,7 +20,7 @@ def _world(**setting):
 
 
 def _client(world):
-    return ApiClient(world.api, "test", lambda _name: None)
+    return ApiClient(world.api, "test", lambda _name: None, lambda _seconds: None)
 
 
 def _weigh(live, canary):

@@ -47,6 +47,20 @@ def test_it_is_installed_where_the_shell_looks(shell, tmp_path, monkeypatch):
     assert str(file) in done.stdout
 
 
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_it_is_not_installed_through_a_link(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    call = ["completion", shell, "--install"]
+    CliRunner().invoke(surefoot, call)
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    file.unlink()
+    file.symlink_to(victim)
+    assert CliRunner().invoke(surefoot, call).exit_code == 2
+    assert victim.read_text() == "kept"
+
+
 @pytest.mark.parametrize(("shell", "is_named"), [("bash", True), ("fish", False)])
 def test_the_package_that_bash_needs_is_named(shell, is_named, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))

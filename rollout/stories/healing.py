@@ -11,6 +11,7 @@ def heal(world: StoryWorld) -> None:
     for faults in (world.api.faults, world.prometheus.faults, *(d.faults for d in world.disks)):
         faults.clear()
     world.wall_offset = world.rejects_until = world.hooks_fail_until = world.hooks_hang_until = 0.0
+    world.hanging.until.clear()
     world.prometheus.delay, world.prometheus.missed, world.api.watch_lag = 0.05, 0.0, 0.0
     world.push_delay = 0.2
     for process in world.processes:
