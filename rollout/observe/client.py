@@ -22,6 +22,7 @@ from rollout.observe.access.address import is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
 from rollout.observe.access.refusals import choose_reason, choose_trust
+from rollout.observe.bulk.row_texts import read_answer
 from rollout.plan.reading.positions import shown
 from rollout.redact import redact
 
@@ -71,8 +72,7 @@ class PrometheusSession(UnledSession):
                 raise _explain_refusal(response, self._target, options["headers"])
             body = read_body(response, LIMITS.most)
         check_values(body, _MOST_VALUES)
-        # Of a large answer this takes half the time, and label names are there only once.
-        document = from_json(body, cache_strings="keys")
+        document = read_answer(body)
         if isinstance(document, dict) and document.get("status", _SUCCESS) != _SUCCESS:
             sentence = _clean(_find_sentence(document), options["headers"])
             raise ObserveError(f"Prometheus tells of an error with HTTP 200{sentence}")
