@@ -142,7 +142,7 @@ def _read_part(
     try:
         raw = read_raw(source, query_part, items)
         if bulk is not None:
-            raw = replace(raw, plain=bulk.plain, newest=bulk.newest)
+            raw = replace(raw, plain=bulk.plain, newest=bulk.newest, silent=bulk.silent)
         about = raw.series, raw.labels, raw.fixed
         cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
         raw = replace(raw, query_part=replace(query_part, cursor=cursor))
