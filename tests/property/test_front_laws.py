@@ -129,6 +129,13 @@ def test_more_lives_are_never_counted_for_more(live, seed):
     live(World(seed))
 
 
+@pytest.mark.xfail(reason="one life in some fifty counts too much: 0065, 0072", strict=False)
+@given(SEEDS)
+@settings(max_examples=60)
+def test_uneven_workers_are_never_counted_for_more(seed):
+    live_with_uneven_workers(World(seed))
+
+
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("live", LIVES)
 @given(SEEDS)
