@@ -15,6 +15,7 @@ from rollout.experiment.tables import (
     rates,
     same_version,
     scorecard,
+    segments,
     sensitivity,
     share,
     timeline,
@@ -76,6 +77,15 @@ class Experiment:
     def goals(self) -> Any:
         """Return the plan's goals: what was concluded, with difference and relative change."""
         return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
+
+    def segments(self, label: str | None = None, level: float = 0.05) -> Any:
+        """Return each segment of each guardrail, or those of one label of the plan.
+
+        The chance that any row is ever called better or worse wrongly is at most `level`. Raises
+        InputError for a label that the plan does not split by.
+        """
+        rows = segments.segments(self.record, label, level)
+        return to_frame(rows, segments.SegmentRow, self._frames)
 
     def join(
         self,

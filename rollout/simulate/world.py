@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from rollout.simulate.ports import MemoryRouter
 
 Counts = NDArray[np.int64]
 COUNTERS = frozenset({"good", "bad", "pass", "fail", "amount"})
+Cell = tuple[str, ...]
+"""The segments that a request is of, one of each label: `[department=cardiology]`."""
 AMOUNT = 100  # what each answered request adds to a sum
 
 
@@ -29,6 +32,7 @@ class Unlabelled:
     since: float
     until: float
     count: int
+    cell: Cell = ()
 
 
 @dataclass
@@ -43,6 +47,9 @@ class SimulatedService:
     Faults: `dark` (Prometheus does not answer), `hidden` guardrails (no series), `broken`
     guardrails (not a number), `missed` (probability of a missed scrape). `copies_count`: mirrored
     requests enter the canary's series, as in Istio; a local Envoy leaves them out.
+
+    Of a plan with segments every request is of one value of each label, all as often; `apart` has
+    behaviours of single segments, by version and segment.
     """
 
     router: MemoryRouter
@@ -58,6 +65,7 @@ class SimulatedService:
     broken: set[str] = field(default_factory=set)
     missed: float = 0.0
     copies_count: bool = False
+    apart: Mapping[tuple[str, str], Behaviour] = field(default_factory=dict)
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
@@ -94,27 +102,44 @@ class SimulatedService:
         arms = {plan.spec.canary.version: canary, plan.spec.stable.version: requests - canary}
         for version, count in arms.items():
             self.served[version] = self.served.get(version, 0) + count
-            self._answer_requests(version, count, since, seconds)
+            for cell, own in self._deal(plan, count):
+                self._answer_requests(version, own, since, seconds, cell)
         if self.copies_count and (copies := self.router.copies(plan)):
             copied = int(self._dice.binomial(requests, copies))
             self._answer_requests(plan.spec.canary.version, copied, since, seconds)
 
-    def _answer_requests(self, version: str, count: int, since: float, seconds: float) -> None:
+    def _deal(self, plan: Plan, count: int) -> list[tuple[Cell, int]]:
+        """Deal requests to the segments that they are of; all are of one where a plan has none."""
+        labels = plan.spec.segments or ()
+        names = [[f"[{own.label}={value}]" for value in own.values] for own in labels]
+        cells = list(product(*names))
+        if len(cells) == 1:
+            return [(cells[0], count)]
+        dealt = self._dice.multinomial(count, np.full(len(cells), 1 / len(cells)))
+        return list(zip(cells, map(int, dealt), strict=True))
+
+    def _find_behaviour(self, version: str, cell: Cell) -> Behaviour:
+        own = (self.apart[version, name] for name in cell if (version, name) in self.apart)
+        return next(own, self.behaviours[version])
+
+    def _answer_requests(
+        self, version: str, count: int, since: float, seconds: float, cell: Cell = ()
+    ) -> None:
         """Answer requests or mirrored copies, and queue labels for those that did not fail."""
-        served = self._serve(version, count)
+        served = self._serve(version, count, cell)
         labels = int(self._dice.binomial(served, self.labelled))
         if labels:
-            self._labels.append(Unlabelled(version, since, since + seconds, labels))
+            self._labels.append(Unlabelled(version, since, since + seconds, labels, cell))
 
-    def _serve(self, version: str, count: int) -> int:
+    def _serve(self, version: str, count: int, cell: Cell) -> int:
         """Answer requests; returns how many did not fail."""
-        behaviour, dice = self.behaviours[version], self._dice
+        behaviour, dice = self._find_behaviour(version, cell), self._dice
         failed = self._draw_bad(count, behaviour.errors, behaviour.error_burst)
-        self._add(version, "good", np.array([count - failed]))
-        self._add(version, "amount", np.array([AMOUNT * (count - failed)]))
+        self._add(version, "good", np.array([count - failed]), cell)
+        self._add(version, "amount", np.array([AMOUNT * (count - failed)]), cell)
         if failed:
-            self._add(version, "bad", np.array([failed]))
-        self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency))
+            self._add(version, "bad", np.array([failed]), cell)
+        self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency), cell)
         return count - failed
 
     def _draw_bad(self, units: int, share: float, burst: float) -> int:
@@ -136,24 +161,27 @@ class SimulatedService:
             if 0 < elapsed < 1 - 1e-9:
                 due = int(self._dice.binomial(batch.count, elapsed))
             if due:
-                self._judge(batch.version, due)
+                self._judge(batch.version, due, batch.cell)
             if elapsed <= 0:
                 waiting.append(batch)
             elif due < batch.count:
                 waiting.append(replace(batch, since=until, count=batch.count - due))
         self._labels = waiting
 
-    def _judge(self, version: str, labels: int) -> None:
-        behaviour, dice = self.behaviours[version], self._dice
+    def _judge(self, version: str, labels: int, cell: Cell) -> None:
+        behaviour, dice = self._find_behaviour(version, cell), self._dice
         failed = self._draw_bad(labels, behaviour.fails, behaviour.fail_burst)
-        self._add(version, "pass", np.array([labels - failed]))
-        self._add(version, "fail", np.array([failed]))
-        self._add(version, "score", dice.multinomial(labels, behaviour.scores))
+        self._add(version, "pass", np.array([labels - failed]), cell)
+        self._add(version, "fail", np.array([failed]), cell)
+        self._add(version, "score", dice.multinomial(labels, behaviour.scores), cell)
 
-    def _add(self, version: str, counter: str, counts: Counts) -> None:
+    def _add(self, version: str, counter: str, counts: Counts, cell: Cell) -> None:
+        """Add to a counter, and to that of each segment."""
         if counter in COUNTERS or counts.sum():
-            before = self.totals.get((version, counter))
-            self.totals[version, counter] = counts if before is None else before + counts
+            for segment in ("", *cell):
+                key = (version, f"{counter}{segment}")
+                before = self.totals.get(key)
+                self.totals[key] = counts if before is None else before + counts
 
     def _scrape(self, at: float) -> None:
         for key, counts in self.totals.items():
@@ -169,9 +197,15 @@ class SimulatedService:
             for g in guardrails
             if g.name not in self.hidden and g.name not in problems
         }
+        for own in ask.plan.spec.segment_guardrails:
+            if own.of in by_guardrail:
+                segment = f"[{own.label}={own.value}]"
+                by_guardrail[own.name] = self._build_series(ask, own.guardrail, segment)
         return Answer(series={n: s for n, s in by_guardrail.items() if s}, problems=problems)
 
-    def _build_series(self, ask: Ask, guardrail: Guardrail) -> tuple[Series, ...]:
+    def _build_series(
+        self, ask: Ask, guardrail: Guardrail, segment: str = ""
+    ) -> tuple[Series, ...]:
         since = ask.since.get(guardrail.name, -math.inf)
         spec = ask.plan.spec
         arms: tuple[tuple[Arm, str], ...] = (
@@ -179,7 +213,7 @@ class SimulatedService:
             ("stable", spec.stable.version),
         )
         candidates = [
-            self._one(arm, version, counter, since, guardrail.metric)
+            self._one(arm, (version, counter, segment), since, guardrail.metric)
             for arm, version in arms
             if self._is_counted(guardrail, version)
             for counter in parts(guardrail)
@@ -192,9 +226,10 @@ class SimulatedService:
         return guardrail.metric.reporter != "server" or not is_dead
 
     def _one(
-        self, arm: Arm, version: str, counter: str, since: float, metric: DeclaredMetric
+        self, arm: Arm, counted: tuple[str, str, str], since: float, metric: DeclaredMetric
     ) -> Series | None:
-        at, counts = self.samples.get((version, counter), (-math.inf, None))
+        version, counter, segment = counted
+        at, counts = self.samples.get((version, f"{counter}{segment}"), (-math.inf, None))
         if counts is None or at <= since:
             return None
         sample: Sample = (at, tuple(map(float, np.cumsum(counts))))

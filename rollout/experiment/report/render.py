@@ -27,6 +27,7 @@ CHARTS: Mapping[str, str] = {
     "evidence": "Evidence of harm of each guardrail and together, against that of a rollback.",
     "safety": "Evidence of safety of each guardrail, against that of a promotion.",
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
+    "segments": "Each segment's difference with its interval and its margin.",
     "goals": "Each goal's difference with its interval, at all looks at once.",
     "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
@@ -55,7 +56,8 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    asked = [name for name in CHARTS if name != "goals" or document.tables["goals"]]
+    optional = {"segments", "goals"}  # of plans that declare any
+    asked = [name for name in CHARTS if name not in optional or document.tables[name]]
     charts = {name: _draw(experiment.plot, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
         report=document,
