@@ -129,7 +129,7 @@ def test_more_lives_are_never_counted_for_more(live, seed):
     live(World(seed))
 
 
-@pytest.mark.xfail(reason="one life in some fifty counts too much: 0065, 0072", strict=False)
+@pytest.mark.xfail(reason="one life in some thirty counts too much: 0065, 0072", strict=False)
 @given(SEEDS)
 @settings(max_examples=60)
 def test_uneven_workers_are_never_counted_for_more(seed):
