@@ -95,6 +95,12 @@ def is_leap(units: int, seconds: float, pace: float) -> bool:
     return pace > 0 and units > MANY + LEAP * pace * seconds
 
 
+def has_leap(gains: Sequence[tuple[int, float]]) -> bool:
+    """Whether units and seconds of any gap are a leap by those of the slowest one."""
+    slowest = find_slowest(gains)
+    return any(is_leap(units, seconds, slowest) for units, seconds in gains)
+
+
 class Left(NamedTuple):
     """What a counter stood at before a fall that counted as a restart, though nothing showed one.
 

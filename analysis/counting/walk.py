@@ -23,7 +23,7 @@ from analysis.counting.change import (
     Left,
     Owed,
     classify,
-    find_slowest,
+    has_leap,
     is_leap,
     may_follow_restart,
     owe,
@@ -70,7 +70,8 @@ class Walk:
     _mark: Units = ()
     _total: Units = ()
     _has_doubted: bool = False
-    _run: tuple[int, float] = (0, 0.0)  # units and seconds since the last restart
+    # Units and seconds of each gap since the last restart.
+    _run: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def last(self) -> Sample:
@@ -306,16 +307,20 @@ class Walk:
     def _rise(self, at: float, units: Units) -> None:
         gained = tuple(map(sub, units, self._mark))
         self._total = tuple(map(add, self._total, gained))
-        self._run = self._run[0] + sum(gained), self._run[1] + at - self._at
+        self._run.append((sum(gained), at - self._at))
         self._at, self._mark = at, units
 
     def _end_run(self) -> None:
-        """Learn the pace of what was served since the last restart."""
-        units, seconds = self._run
-        if seconds and not self._has_doubted:
+        """Learn the pace of what was served since the last restart.
+
+        Where none is known yet, only a counter that rises evenly teaches one.
+        """
+        units, seconds = (sum(own) for own in zip(*self._run, strict=True)) if self._run else (0, 0)
+        teaches = bool(self.pace) or not has_leap(self._run)
+        if seconds and teaches and not self._has_doubted:
             self.pace = max(self.pace, units / seconds)
             self.own_pace = max(self.own_pace, units / seconds) if self.is_sum else 0.0
-        self._run = 0, 0.0
+        self._run = []
 
     def _resolve(self, points: Sequence[Point], index: int, *, is_fall: bool) -> int:
         """Resolve a doubt by the samples after it, or raise."""
@@ -364,8 +369,7 @@ def _is_even(points: Sequence[Point]) -> bool:
     gains = [
         (sum(after) - sum(before), end - at) for (at, before), (end, after) in pairwise(points)
     ]
-    slowest = find_slowest(gains)
-    return not any(is_leap(units, seconds, slowest) for units, seconds in gains)
+    return not has_leap(gains)
 
 
 def _lasts(points: Sequence[Point], pace: float) -> bool:

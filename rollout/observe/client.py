@@ -23,6 +23,7 @@ from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
 from rollout.observe.access.netrc_file import find_login
 from rollout.observe.access.refusals import choose_reason, choose_trust
+from rollout.observe.bulk.row_texts import read_answer
 from rollout.plan.reading.positions import shown
 from rollout.redact import redact
 
@@ -74,8 +75,7 @@ class PrometheusSession(UnledSession):
                 raise _explain_refusal(response, self._target, options["headers"])
             body = read_body(response, LIMITS.most)
         check_values(body, _MOST_VALUES)
-        # Of a large answer this takes half the time, and label names are there only once.
-        document = from_json(body, cache_strings="keys")
+        document = read_answer(body)
         if isinstance(document, dict) and document.get("status", _SUCCESS) != _SUCCESS:
             sentence = _clean(_find_sentence(document), options["headers"])
             raise ObserveError(f"Prometheus tells of an error with HTTP 200{sentence}")

@@ -40,7 +40,8 @@ class RawPart:
     """One guardrail's series with all samples of the window, and their labels.
 
     Of very many series those that only rise are in `plain`, counted already; `newest` is then the
-    time of the newest sample of all, else 0, and `processes` the scraped targets of all.
+    time of the newest sample of all, else 0, and `processes` the scraped targets of all. `silent`
+    are such series without a new sample, none of which may be one that came back.
     """
 
     query_part: QueryPart
@@ -50,6 +51,7 @@ class RawPart:
     plain: Plain = NOTHING
     newest: float = 0.0
     processes: Mapping[Key, str] = field(default_factory=dict)
+    silent: frozenset[Key] = frozenset()
 
     @property
     def fixed(self) -> set[str]:

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter
 
 from analysis.counting.cursor import Arm, Series
 from rollout.errors import ObserveError
+from rollout.observe.bulk.row_texts import RowTexts
 from rollout.observe.native import NativeSample, native_series, number
 from rollout.observe.selectors.edges import at_edge
 from rollout.observe.selectors.source import Source
@@ -57,8 +58,8 @@ def by_version(source: Source, result: object) -> dict[tuple[str, str], list[Ite
 def read_matrix(result: object) -> list[Item]:
     """Return the answer's series. Raises ObserveError if it is not a matrix."""
     try:
-        items = _MATRIX.validate_python(result)
-    except ValidationError:
+        items = _MATRIX.validate_python([*result] if isinstance(result, RowTexts) else result)
+    except ValueError:
         raise ObserveError("the answer of Prometheus holds no series") from None
     if any(item.values is None and item.histograms is None for item in items):
         raise ObserveError("the answer of Prometheus holds no samples of a window")

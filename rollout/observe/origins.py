@@ -194,12 +194,15 @@ def _list_starts(raw: RawPart, entry: Series, evidence: Evidence) -> list[tuple[
     """Return (time, start of the process that answered then), oldest first.
 
     A merged endpoint shows a proxy's uptime beside another process's start: the latter is then
-    nobody's that we know. Several rows belong to several processes.
+    nobody's that we know. Several rows belong to several processes, and one that names a process
+    which the series does not name is of one of those that a collector or a federation shows.
     """
     uptime = _list_rows(raw, entry, evidence, UPTIME)
     is_proxy = any(name.startswith(_PROXY) for name in raw.source.names)
     rows = uptime if is_proxy else _list_rows(raw, entry, evidence, START)
     if len(rows) != 1 or (uptime and not is_proxy):
+        return []
+    if read_process(rows[0].metric) != read_process(raw.labels[entry.arm, entry.key]):
         return []
     samples = sorted(read_samples(rows[0]).items())
     return [(at, at - value if is_proxy else value) for at, value in samples]

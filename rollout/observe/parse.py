@@ -19,8 +19,9 @@ from analysis.counting.origin import Origins
 from analysis.counting.thinning import compress_all
 from analysis.fast_replace import replace
 from rollout.errors import ObserveError
-from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
+from rollout.observe.bulk.catalogue import BulkAnswer, Catalogue
 from rollout.observe.bulk.reading import BulkPart, read_bulk
+from rollout.observe.bulk.row_texts import MANY, find_many
 from rollout.observe.bulk.shape import find_shape
 from rollout.observe.checks import check_series, refuse_identical_arms
 from rollout.observe.evidence import Evidence, RawPart
@@ -87,10 +88,11 @@ def _read_parts(
     query: Query, result: object, catalogue: Catalogue | None
 ) -> list[tuple[RawPart | ParsedSamples, list[str]]]:
     """Return each part's series, and what was left out. Raises ObserveError."""
-    if catalogue is None or not isinstance(result, list) or len(result) < MANY:
+    rows = None if catalogue is None else find_many(result, MANY)
+    if catalogue is None or rows is None:
         items = by_version(query.source, result)
         return [_read_part(query.source, query_part, items) for query_part in query.parts]
-    answer = catalogue.read(result)
+    answer = catalogue.read(rows)
     return [_read_large_part(query.source, query_part, answer) for query_part in query.parts]
 
 
@@ -140,7 +142,7 @@ def _read_part(
     try:
         raw = read_raw(source, query_part, items)
         if bulk is not None:
-            raw = replace(raw, plain=bulk.plain, newest=bulk.newest)
+            raw = replace(raw, plain=bulk.plain, newest=bulk.newest, silent=bulk.silent)
         about = raw.series, raw.labels, raw.fixed
         cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
         raw = replace(raw, query_part=replace(query_part, cursor=cursor))

@@ -1,7 +1,7 @@
 """Series that are one counter, scraped twice: the same target under two jobs or two servers.
 
-Labels alone tell most of them, and those count once. Where labels leave it open, the samples tell,
-and the guardrail is refused: they might tell otherwise at the next look.
+Labels alone tell most, and those count once. Else the samples tell, and the guardrail is refused:
+they might tell otherwise at the next look.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ Key = tuple[Arm, str]
 Labels = Mapping[Key, Mapping[str, str]]
 
 # Labels that Prometheus servers add to everything that they scraped, one value for each server.
-_SERVERS = frozenset(
-    {"prometheus_replica", "thanos_replica", "rule_replica", "receive_replica", "__replica__"}
-)
+_REPLICA = ("prometheus_replica", "thanos_replica", "rule_replica", "receive_replica")
+_SERVERS = frozenset({*_REPLICA, "__replica__"})
 _SCRAPE = frozenset({"job", "endpoint", "service"})  # they name a scrape configuration's target
+_EXPORTED_JOB, _EXPORTED_INSTANCE = "exported_job", "exported_instance"  # by a federation
 _UNSURE = frozenset({"replica", "prometheus", "monitor"})  # of a server, or of the application
-_PROCESS = re.compile(
-    r"(.*_)?(pod|pod_name|instance)"
-)  # labels that name a process, or its address
-
-
+_PROCESS = re.compile(r"(.*_)?(pod|pod_name|instance)")  # labels of a process, or its address
 _LIVE = 2.0  # scrapes for which a series may be silent that goes on
 
 
@@ -148,12 +144,14 @@ def _group_by_host(
 ) -> Iterable[list[Series]]:
     """Group series that are equal but for the port and for labels that may name a scrape."""
     ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
+    exported = {_EXPORTED_JOB}.difference(fixed)
     groups: dict[tuple[object, ...], list[Series]] = defaultdict(list)
     telling: dict[tuple[str, ...], tuple[str, ...]] = {}  # thousands of series have the same names
     for entry in series:
         own = labels[entry.arm, entry.key]
         if (rest := telling.get(names := tuple(own))) is None:
-            rest = telling[names] = tuple(sorted({*own} - ignored - {"instance"}))
+            ours = ignored | exported if _EXPORTED_INSTANCE in own else ignored
+            rest = telling[names] = tuple(sorted({*own} - ours - {"instance"}))
         instance = own.get("instance", "")
         host = instance.rpartition(":")[0] or instance
         groups[entry.arm, host, rest, tuple([own[name] for name in rest])].append(entry)
@@ -229,6 +227,9 @@ def _are_twins(differing: Sequence[str], labels: Mapping[str, str]) -> bool:
     names = set(differing)
     if names <= _SERVERS:
         return True
+    if _EXPORTED_JOB in names:  # pushed series may have a host there, which processes share
+        is_address = ":" in labels.get(_EXPORTED_INSTANCE, "")
+        return is_address and names <= _SERVERS | {_EXPORTED_JOB}
     return bool(labels.get("instance")) and "job" in names and names <= _SERVERS | _SCRAPE
 
 

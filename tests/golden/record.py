@@ -15,18 +15,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-USUAL, PAST = "usual", "past"
+USUAL, PAST, SUMS = "usual", "past", "sums"
 STORIES = {
     USUAL: "canary=harmful",
     PAST: "canary=dead clients=1",
+    SUMS: "canary=harmful clients=1",
     "observe": "canary=harmful authority=observe abort@40",
     "abort-only": "canary=harmful authority=abort-only",
 }
-"""What happens in each scene; in `past` stable's totals are read, which no story's world has."""
+"""What happens in each scene; in `past` stable's totals are read, which no story's world has.
+
+In `sums` no label names a process, and members of the sums are away for a few scrapes.
+"""
 
 NEWEST = {
     USUAL: "10-collapse",
     PAST: "11-measured-past",
+    SUMS: "14-sums",
     "observe": "12-observe",
     "abort-only": "13-abort-only",
 }
@@ -47,7 +52,7 @@ def record(scene: str = USUAL) -> list[Any]:
 
     play.StoryWorld = keep
     try:
-        with _past(scene):
+        with _past(scene), _sums(scene):
             play.play(import_module("rollout.stories.story").parse_story(1, STORIES[scene]))
     finally:
         play.StoryWorld = usual
@@ -68,6 +73,29 @@ def _past(scene: str) -> Iterator[None]:
         yield
     finally:
         observer.history = usual
+
+
+@contextmanager
+def _sums(scene: str) -> Iterator[None]:
+    """Let a world's Prometheus have sums over processes, of which some are lost and come back."""
+    if scene != SUMS:
+        yield
+        return
+    exporter: Any = import_module("rollout.stories.world.exporters").SimulatedExporter
+    usual, away = exporter.samples, range(7, 9)
+
+    def add_up(self: Any) -> Iterator[tuple[Any, float]]:
+        for labels, value in usual(self):
+            own = tuple(pair for pair in labels if pair[0] not in {"instance", "job", "pod"})
+            is_count = "destination_version" in dict(own)
+            lost = 0.95 * value // 1 if self.scrapes in away else 0.0
+            yield (own, value - lost) if is_count else (labels, value)
+
+    exporter.samples = add_up
+    try:
+        yield
+    finally:
+        exporter.samples = usual
 
 
 def _record_lab() -> list[Any]:

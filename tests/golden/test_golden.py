@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
-from rollout.decide.record.facts import Decided, Learned
+from rollout.decide.record.facts import Decided, Learned, Observed
 from rollout.explain.status import report, states_of
 from rollout.journal.jsonl import LinesJournal
 from tests.golden.record import NEWEST, main
@@ -19,6 +19,8 @@ FOLDER = Path(__file__).parent
 GOLDEN = sorted(FOLDER.glob("*.jsonl"))
 # Rules have changed since: what they decided is whole, and would be decided otherwise today.
 OTHERWISE = {"01-samples", "02-route-read"}
+
+ENDS = {"12-observe": "observed", "14-sums": "following"}
 
 
 def call(*arguments: object):
@@ -48,7 +50,7 @@ def test_an_old_journal_is_whole_and_its_decisions_are_decided_again(path):
 def test_an_old_rollout_ends_as_it_was_recorded(path):
     entries = LinesJournal(path).read()
     ((rollout, state),) = states_of(entries).items()
-    end = "observed" if "observe" in path.stem else "rolled back"
+    end = ENDS.get(path.stem, "rolled back")
     assert report(rollout, state, entries[-1].fact.at).phase == end
     decided = [e.seq for e in entries if isinstance(e.fact, Decided)]
     for number in decided:
@@ -91,3 +93,10 @@ def test_those_of_less_authority_say_what_full_would_do(scene):
         scene == "observe"
     )
     assert any(fact.would for fact in decided)
+
+
+def test_one_has_sums_of_which_members_are_away():
+    looks = [fact for fact in facts("sums") if isinstance(fact, Observed)]
+    sums = [own for fact in looks for tally in fact.tallies.values() for own in tally.sums.values()]
+    assert any(len(own) == 1 for own in sums)  # the highest pace alone
+    assert any(len(own) > 1 for own in sums)  # and what is owed

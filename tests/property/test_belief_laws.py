@@ -60,8 +60,8 @@ def write(server, series, at, value, labels):
 class World:
     """Scrapes of exporters until the last one, what they served since the first look, and looks."""
 
-    def __init__(self, seed: int, rollout=ObservedRollout) -> None:
-        self.dice, self.server = np.random.default_rng(seed), WrittenPrometheus()
+    def __init__(self, seed: int, rollout=ObservedRollout, server=None) -> None:
+        self.dice, self.server = np.random.default_rng(seed), server or WrittenPrometheus()
         self.rollout = rollout(self.server, ERRORS, SCRAPE)
         self.served: Counter[tuple[str, str]] = Counter()
         self.exporters = [

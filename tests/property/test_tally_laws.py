@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rollout.observe.tally.resume import WINDOW
 from tests.property import test_belief_laws as worlds
 from tests.support.asking import LATENCY
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
@@ -33,6 +34,7 @@ LIVES = [
 RENAMED = {worlds.live_with_relabelling}
 SHAPE, SCRAPE, LOOKS = "envoy_cluster_upstream_rq_time_bucket", 15.0, range(3, 20)
 EDGES = ("1", "5", "25", "+Inf")
+READ_AGAIN = WINDOW - 2  # scrapes that a target may miss, and its last sample is read again
 
 
 class Beside:
@@ -90,22 +92,28 @@ def test_an_answer_that_is_read_in_bulk_counts_the_same(live, seed):
 
 
 class Pod:
-    """A pod with a histogram of each version."""
+    """A pod with a histogram of each version, which misses at most so many scrapes in a row."""
 
-    def __init__(self, name, dice):
-        self.name, self.dice = name, dice
+    def __init__(self, name, dice, longest=READ_AGAIN):
+        self.name, self.dice, self.longest = name, dice, longest
+        self.missed, self.served = 0, np.zeros((2, len(EDGES)))
         self.offset = dice.integers(0, 10)
         self.counts = dice.integers(0, 3000, (2, len(EDGES)))
-        self.is_silent = False
+        self.lasting = 0.5 if longest <= READ_AGAIN else 0.9
 
     def live(self, server, at):
+        before = self.counts.copy()
         self.counts += self.dice.poisson(4, self.counts.shape)
         event = self.dice.random()
         if event < 0.04:
             self.counts[:] = 0
         elif event < 0.06:
             self.counts[self.dice.integers(2)] += 5000
-        self.is_silent = self.dice.random() < (0.5 if self.is_silent else 0.05)
+        self.served += np.maximum(self.counts - before, 0)
+        is_silent = self.dice.random() < (self.lasting if self.missed else 0.05)
+        self.missed = self.missed + 1 if is_silent and self.missed < self.longest else 0
+        if not self.missed and at <= LOOKS.start * SCRAPE:
+            self.served[:] = 0  # a baseline, or before it
         for arm, version in enumerate(("v1", "v2")):
             for edge, below in zip(EDGES, np.cumsum(self.counts[arm]), strict=True):
                 labels = {
@@ -115,7 +123,7 @@ class Pod:
                     "instance": f"{self.name}:1",
                     "le": edge,
                 }
-                if not self.is_silent:
+                if not self.missed:
                     server.write(SHAPE, labels, at + float(self.offset), float(below))
 
 
@@ -124,18 +132,41 @@ class Pod:
 @example(821962035)  # a pod that ended before the baseline is back after a restart of ours
 @example(97997)  # a restarted pod grows past its old count by itself: that is no way back
 @settings(max_examples=60)
+@example(7194)  # one is back after another, without a new sample, was there all along
+@example(253614307)  # a pod that would be away for longer than what is read again
 def test_histograms_of_many_pods_count_the_same_in_bulk(seed):
     dice, server = np.random.default_rng(seed), WrittenPrometheus()
     rollout = beside(seed, EVENTS)(server, LATENCY, SCRAPE)
-    pods = [Pod(f"pod-{n}", dice) for n in range(4)]
     with reading_in_bulk(1):
-        for scrape in range(LOOKS.stop):
-            if dice.random() < 0.1:
-                pods.append(Pod(f"pod-{len(pods)}", dice))
-            for pod in pods:
-                pod.live(server, scrape * SCRAPE)
-            if scrape in LOOKS and dice.random() < 0.8:
-                rollout.look(scrape * SCRAPE + 12)
+        live_with_pods(dice, server, rollout, READ_AGAIN)
+
+
+@given(SEEDS)
+@example(253614307)
+@settings(max_examples=60)
+def test_a_pod_that_is_away_for_longer_than_is_read_again_counts_nothing_twice(seed):
+    """After a restart of ours it is a baseline, where a controller that goes on has a fall."""
+    dice, server = np.random.default_rng(seed), WrittenPrometheus()
+    choose = partial(random.Random(seed).choice, EVENTS)
+    rollout = TalliedRollout(server, LATENCY, SCRAPE, happen=choose)
+    with reading_in_bulk(1):
+        pods = live_with_pods(dice, server, rollout, LOOKS.stop)
+    stable, canary = sum(pod.served for pod in pods)
+    assert (np.array(rollout.total.stable or 0) <= stable).all()
+    assert (np.array(rollout.total.canary or 0) <= canary).all()
+
+
+def live_with_pods(dice, server, rollout, longest):
+    """Let pods live, some of which are new; look after most scrapes, and return the pods."""
+    pods = [Pod(f"pod-{n}", dice, longest) for n in range(4)]
+    for scrape in range(LOOKS.stop):
+        if dice.random() < 0.1:
+            pods.append(Pod(f"pod-{len(pods)}", dice, longest))
+        for pod in pods:
+            pod.live(server, scrape * SCRAPE)
+        if scrape in LOOKS and dice.random() < 0.8:
+            rollout.look(scrape * SCRAPE + 12)
+    return pods
 
 
 @given(SEEDS)

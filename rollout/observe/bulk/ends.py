@@ -35,7 +35,9 @@ class Ends:
         """Return the series of other targets."""
         if not targets:
             return self
-        is_left = np.array([target not in targets for target, _ in self.iterate_targets()])
+        is_left = np.array(
+            [target not in targets for target, _ in self.iterate_targets()], dtype=np.bool_
+        )
         keys = [key for key, stays in zip(self.table, is_left, strict=True) if stays]
         table = SampleTable(keys, self.table.at[is_left], self.table.values_at[is_left])
         return Ends(table, {key: self.processes[key] for key in keys if key in self.processes})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.counting.cursor import Cursor
+from analysis.counting.cursor import Cursor, Key
 from analysis.counting.plain import Block, Plain, Rises
 from analysis.counting.table import SampleTable
 from rollout.observe.bulk.catalogue import BulkAnswer
@@ -28,13 +28,15 @@ Floats = NDArray[np.float64]
 class BulkPart:
     """What a guardrail's series are: counted already (`plain`), or to be read (`remaining` rows).
 
-    `cursor` has its samples as a table. `newest` is the time of the newest sample of all.
+    `cursor` has its samples as a table. `newest` is the time of the newest sample of all. `silent`
+    are counted series without a new one, none of which may be a series that came back.
     """
 
     plain: Plain
     remaining: Positions
     cursor: Cursor
     newest: float
+    silent: frozenset[Key]
 
 
 def read_bulk(
@@ -85,7 +87,9 @@ class _Reader:
         self._leave_targets(blocks)
         plain = rises.count(self.remains, shape.is_bad)
         remaining = positions[self.remains[self.row]]
-        return BulkPart(plain, remaining, self.cursor, float(samples.at.max()))
+        is_silent = self.is_present & ~self.remains & (self.newer[:, 0] == 0)
+        silent = frozenset([shape.keys[row] for row in np.flatnonzero(is_silent).tolist()])
+        return BulkPart(plain, remaining, self.cursor, float(samples.at.max()), silent)
 
     def _find_last(self) -> None:
         """Find the time of each series' last counted sample, and from when samples count."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from rollout.observe.bulk.layout import Flags, Positions, Shape
 
 Floats = NDArray[np.float64]
 
+_NEXT = b"],["
+_NUMBER = b"0123456789.eE+-,"
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -24,7 +26,7 @@ class Samples:
     """
 
     at: Floats
-    texts: Sequence[str]
+    texts: Sequence[bytes]
     numbers: Positions
     ends: Positions
 
@@ -32,8 +34,8 @@ class Samples:
         """Return the values of these samples. Raises ValueError for what is no number."""
         texts = self.texts
         chosen = [texts[i] for i in index.ravel().tolist()]
-        check_plain("".join(chosen))
-        values = np.array([float(text) for text in chosen])
+        check_plain(b"".join(chosen).decode("ascii"))
+        values = np.array([*map(float, chosen)])
         return values.reshape(index.shape)
 
     def count_newer(self, than: Floats) -> Positions:
@@ -68,17 +70,32 @@ class Samples:
 
 def read_samples(answer: BulkAnswer, positions: Positions) -> Samples | None:
     """Return the rows' samples; None for native histograms and for what is no number."""
-    rows = [answer.rows[position] for position in positions.tolist()]
-    if any("histograms" in row for row in rows):
+    samples = answer.rows.samples
+    rows = [samples[position] for position in positions.tolist()]
+    if b"" in rows:
         return None
+    numbers = np.array([row.count(_NEXT) for row in rows], dtype=np.intp) + 1
+    # A time and a value take turns, the values in quotes: [[1.5,"7"],[2.5,"8"
+    pieces = _NEXT.join(rows).split(b'"')
     try:
-        lists = [row["values"] for row in rows]
-        pairs = [*chain.from_iterable(lists)]
-        if {*map(len, pairs)} - {2}:
-            return None
-        flat = [*chain.from_iterable(pairs)]
-        at, texts = np.array(flat[::2], dtype=np.float64), flat[1::2]
-        numbers = np.array([*map(len, lists)], dtype=np.intp)
-    except (KeyError, TypeError, ValueError):
+        at = _read_times(pieces[:-1:2]) if pieces[-1] == b"" else None
+    except ValueError:
         return None
-    return Samples(at, texts, numbers, np.cumsum(numbers))
+    if at is None or len(at) != numbers.sum():
+        return None
+    return Samples(at, pieces[1::2], numbers, np.cumsum(numbers))
+
+
+def _read_times(pieces: Sequence[bytes]) -> Floats:
+    """Return the times of samples, each with what is around it. Raises ValueError."""
+    # All series of a process have the same.
+    different = {*pieces}
+    times = {piece: _read_time(piece) for piece in different}
+    return np.fromiter(map(times.__getitem__, pieces), np.float64, len(pieces))
+
+
+def _read_time(piece: bytes) -> float:
+    text = piece.removeprefix(_NEXT)
+    if not text.endswith(b",") or text.strip(_NUMBER) != b"":
+        raise ValueError("a sample begins with its time")
+    return float(text[:-1])

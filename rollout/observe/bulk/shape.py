@@ -41,23 +41,23 @@ def find_shape(
 def _build(
     source: Source, query_part: QueryPart, answer: BulkAnswer, arms: Sequence[Positions]
 ) -> Shape:
-    sets, metric = answer.catalogue.sets, query_part.metric
+    catalogue, metric = answer.catalogue, query_part.metric
     is_rate = metric.kind != "shape"
     rows: dict[Key, list[int]] = {}
     for arm, positions in zip(_ARMS, arms, strict=True):
         for number in np.unique(answer.ids[positions]).tolist():
-            rows.setdefault((arm, sets[number].series.key), []).append(number)
+            rows.setdefault((arm, catalogue.series[number].key), []).append(number)
     keys = sorted(rows)
     numbers = [rows[key] for key in keys]
     find = _LayoutFinder(metric)
-    layouts = [find([sets[number].edge for number in own]) for own in numbers]
+    layouts = [find([catalogue.edges[number] for number in own]) for own in numbers]
     usable = [own for own, _ in layouts if own is not None and bool(own) is not is_rate]
     edges = Counter(usable).most_common(1)[0][0] if usable else ()
-    first = [sets[own[0]].series for own in numbers]
+    first = [catalogue.series[own[0]] for own in numbers]
     suspects = _list_suspects(source, query_part, keys, first)
     targets = {series: i for i, series in enumerate(sorted({own.process for own in first}))}
     outcomes = _list_outcomes(metric, first)
-    row_of, column_of = _place(len(sets), numbers, [read for _, read in layouts], edges)
+    row_of, column_of = _place(len(catalogue.series), numbers, [read for _, read in layouts], edges)
     return Shape(
         keys,
         edges,

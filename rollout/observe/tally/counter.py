@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from analysis.counting.cursor import Cursor, Series
 from analysis.fast_replace import replace
 from rollout.decide.record.tally import LookTally
-from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
+from rollout.observe.bulk.catalogue import BulkAnswer, Catalogue
 from rollout.observe.bulk.ends import Ends
+from rollout.observe.bulk.row_texts import MANY, find_many
 from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, read_raw
 from rollout.observe.query import QueryPart, begin_cursor, measured_parts_of
@@ -53,8 +54,8 @@ class LookCounter:
 
     def read_again(self, source: Source, result: object) -> LastAnswer:
         """Return an answer with samples of then, by version. Raises ObserveError."""
-        if isinstance(result, list) and len(result) >= MANY:
-            return self.find_catalogue(source).read(result)
+        if (rows := find_many(result, MANY)) is not None:
+            return self.find_catalogue(source).read(rows)
         return by_version(source, result)
 
     def take_up(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from rollout.decide.record.tally import LookTally
-from rollout.observe.bulk.catalogue import MANY, BulkAnswer
+from rollout.observe.bulk.catalogue import BulkAnswer
 from rollout.observe.bulk.ends import Ends, Recorded, read_ends
 from rollout.observe.bulk.layout import Flags, Shape
+from rollout.observe.bulk.row_texts import MANY
 from rollout.observe.bulk.samples import Floats
 from rollout.observe.bulk.shape import find_shape
 from rollout.observe.evidence import RawPart

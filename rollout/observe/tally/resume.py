@@ -72,7 +72,7 @@ def resume(raw: RawPart, mark: LookTally, key: DigestKey, ends: Ends = NO_ENDS) 
     `ends` are more series, by their last samples alone.
     """
     if mark.key != key.id:
-        return Standing(words=(OTHER_KEY,), lost=_ARMS)
+        return _begin_anew(mark, OTHER_KEY)
     query_part = raw.query_part
     name = key.of(query_part.rollout, query_part.guardrail)
     counted = {at for arm in _ARMS for at, _ in mark.last_times(arm)}
@@ -90,14 +90,19 @@ def resume(raw: RawPart, mark: LookTally, key: DigestKey, ends: Ends = NO_ENDS) 
     ends = ends.without(uncounted)
     times = _list_times(read, ends)
     if not _is_complete(times, mark, query_part.scrape):
-        return Standing(words=(NOT_THERE,), lost=_ARMS)
+        return _begin_anew(mark, NOT_THERE)
     try:
         cursor = _build_cursor(read, mark, name, ends)
     except EvidenceError:
-        return Standing(words=(NOT_THERE,), lost=_ARMS)
+        return _begin_anew(mark, NOT_THERE)
     processes, words = {**ends.processes, **list_processes(read)}, _describe_losses(mark)
     gone = _list_gone(read, ends, mark, name)
     return Standing(cursor, processes, gone, tuple(words), _find_lost(times, mark))
+
+
+def _begin_anew(mark: LookTally, words: str) -> Standing:
+    """Return a standing without series; what a series may serve is known still."""
+    return Standing(Cursor(pace=mark.pace), words=(words,), lost=_ARMS)
 
 
 def _list_uncounted(

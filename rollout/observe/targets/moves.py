@@ -74,6 +74,7 @@ def list_returns(raw: RawPart, entry: Series) -> list[float]:
         if any(
             stay.is_within(start, end, scrape) and _may_become(stay.last, values[end])
             for stay in _list_stays(raw, entry)
+            if stay.key not in raw.silent  # its samples before the last one tell that it is none
         )
     ]
 

@@ -237,6 +237,40 @@ def test_the_same_targets_under_two_jobs_count_once(scrapes):
     assert "differ only in job count once" in scrapes.rollout.unbelieved[0]
 
 
+def test_two_jobs_that_a_federation_renamed_count_once(scrapes):
+    federated = {"job": "federate", "instance": "prom:9090"}
+    for job in ("envoy", "other"):
+        own = {"exported_job": job, "exported_instance": "10.0.0.3:9901"}
+        scrapes.write("v2", [10 * n for n in range(13)], **federated, **own)
+    assert count(scrapes) == (90, 0)
+    assert "differ only in exported_job count once" in scrapes.rollout.unbelieved[0]
+
+
+def test_two_jobs_that_push_from_one_host_count_both(scrapes):
+    pushed = {"job": "pushgateway", "instance": "push:9091", "exported_instance": "host-3"}
+    for job, each_time in (("nightly", 10), ("hourly", 20)):
+        counts = [each_time * n for n in range(13)]
+        scrapes.write("v2", counts, exported_job=job, **pushed)
+    assert count(scrapes) == (270, 0)
+
+
+def test_the_start_of_a_process_that_the_series_does_not_name_is_not_its_own(scrapes):
+    """A sum behind a federation is no process, though one that is shown beside it is."""
+    federated = {"job": "federate", "instance": "prom:9090"}
+    counts = [10 * n + 700_000 * (n > 6) for n in range(13)]
+    scrapes.write("v2", counts, **federated)
+    for n in range(13):
+        scrapes.server.write(
+            "envoy_server_uptime",
+            {**federated, "exported_instance": "10.0.0.1:1"},
+            n * SCRAPE,
+            1e6 + n * SCRAPE,
+        )
+    counted, _ = count(scrapes)
+    assert counted <= 90
+    assert scrapes.rollout.problem or scrapes.rollout.unbelieved
+
+
 def test_one_process_under_two_ports_and_jobs_is_refused_by_name(scrapes):
     for job, port in (("envoy", "15090"), ("other", "15020")):
         scrapes.write("v2", [10 * n for n in range(13)], job=job, instance=f"10.0.0.3:{port}")

@@ -30,3 +30,7 @@ def test_series_that_were_read_one_by_one_join_in_order():
     assert [*table] == [KEYS[0], KEYS[2]]
     assert table[KEYS[0]] == (9.0, (8.0,))
     assert Ends().table.joined({KEYS[0]: (9.0, (8.0,))}) == {KEYS[0]: (9.0, (8.0,))}
+
+
+def test_where_none_were_read_at_once_none_are_left():
+    assert len(Ends().without({"job/a:1"}).table) == 0
