@@ -21,6 +21,7 @@ from rollout.experiment.tables import (
     uplift,
     what_if,
 )
+from rollout.experiment.tables.quality import pairs
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -76,6 +77,10 @@ class Experiment:
     def goals(self) -> Any:
         """Return the plan's goals: what was concluded, with difference and relative change."""
         return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
+
+    def pairs(self) -> Any:
+        """Return who won the pairs that a judge compared, by order, and its preference for one."""
+        return to_frame(pairs.pairs(self.record), pairs.PairsRow, self._frames)
 
     def join(
         self,

@@ -23,6 +23,7 @@ from rollout.experiment.tables import (
     what_if,
 )
 from rollout.experiment.tables.evidence import CRASH, TOGETHER, EvidenceRow, IntervalRow
+from rollout.experiment.tables.quality import pairs
 from rollout.experiment.tables.timeline import EventRow, WeightRow
 from rollout.review.history import RecordedRollout
 
@@ -170,6 +171,33 @@ class Plots:
             title="Is the canary better?",
         )
 
+    def pairs(self) -> Figure:
+        """Draw the canary's share of wins, and the first place's, over both orders and by order."""
+        from analysis.charts.rows import intervals as draw
+
+        groups: dict[str, Columns] = {}
+        for row in pairs.pairs(self.record):
+            columns = groups.setdefault(row.guardrail, _begin_columns())
+            is_both = row.first == pairs.BOTH
+            label = "over both orders alike" if is_both else f"{row.first} read first"
+            label = f"the canary wins, {label} ({row.won + row.lost:,} decided pairs)"
+            _add_share(columns, label, (row.share, row.low, row.high), row.allowed)
+            if is_both:
+                first = row.first_won, row.first_low, row.first_high
+                _add_share(columns, "the first place wins, over both orders alike", first, None)
+        level = self.record.state.plan.spec.false_winner
+        title = (
+            f"Pairs; over both orders intervals hold at all looks at once and err with {level:g}"
+        )
+        return draw(
+            groups,
+            axis="share of decided pairs (%)",
+            limit="allowed at least",
+            zero="a half",
+            title=title,
+            form=lambda share: f"{(share + 0.5) * 100:g}",
+        )
+
     def goals(self) -> Figure:
         """Draw each goal's difference with its interval at all looks at once."""
         from analysis.charts.rows import intervals as draw
@@ -307,6 +335,23 @@ class Plots:
             "action": [_find_action(row["event"]) for row in rows],
             "to": [row["to"] or 0.0 for row in rows],
         }
+
+
+def _begin_columns() -> Columns:
+    return {"label": [], "estimate": [], "low": [], "high": [], "allowed": []}
+
+
+def _add_share(
+    columns: Columns,
+    label: str,
+    bounds: tuple[float | None, float | None, float | None],
+    allowed: float | None,
+) -> None:
+    """Add a share with its bounds as distances from a half."""
+    columns["label"].append(label)
+    names = ("estimate", "low", "high", "allowed")
+    for name, bound in zip(names, (*bounds, allowed), strict=True):
+        columns[name].append(None if bound is None else bound - 0.5)
 
 
 def _find_action(event: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ class SimulatedService:
     Faults: `dark` (Prometheus does not answer), `hidden` guardrails (no series), `broken`
     guardrails (not a number), `missed` (probability of a missed scrape). `copies_count`: mirrored
     requests enter the canary's series, as in Istio; a local Envoy leaves them out.
+
+    Pairs: one for each request of a share `labelled`, where a guardrail counts them. The canary is
+    read first in a share `canary_first`; the first place wins `first_wins` between equal versions.
     """
 
     router: MemoryRouter
@@ -58,6 +62,9 @@ class SimulatedService:
     broken: set[str] = field(default_factory=set)
     missed: float = 0.0
     copies_count: bool = False
+    first_wins: float = 0.5
+    canary_first: float = 0.5
+    ties: float = 0.1
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
@@ -92,12 +99,30 @@ class SimulatedService:
         requests = int(self._dice.poisson(self.rate * seconds))
         canary = int(self._dice.binomial(requests, share))
         arms = {plan.spec.canary.version: canary, plan.spec.stable.version: requests - canary}
+        if any(guardrail.metric.pairs for guardrail in plan.spec.guardrails):
+            self._pair(plan.spec.canary.version, requests)
         for version, count in arms.items():
             self.served[version] = self.served.get(version, 0) + count
             self._answer_requests(version, count, since, seconds)
         if self.copies_count and (copies := self.router.copies(plan)):
             copied = int(self._dice.binomial(requests, copies))
             self._answer_requests(plan.spec.canary.version, copied, since, seconds)
+
+    def _pair(self, canary: str, requests: int) -> None:
+        """Let a judge compare both versions' answers to some requests, in both orders."""
+        dice, wins = self._dice, self.behaviours[canary].wins
+        pairs = int(dice.binomial(requests, self.labelled))
+        decided = pairs - int(dice.binomial(pairs, self.ties))
+        first = int(dice.binomial(decided, self.canary_first))
+        preference = self.first_wins - 0.5
+        for order, count, share in (
+            ("canary", first, wins + preference),
+            ("stable", decided - first, wins - preference),
+        ):
+            won = int(dice.binomial(count, min(max(share, 0.0), 1.0)))
+            self._add("canary", f"{order} canary", np.array([won]))
+            self._add("canary", f"{order} stable", np.array([count - won]))
+        self._add("canary", "stable tie", np.array([pairs - decided]))
 
     def _answer_requests(self, version: str, count: int, since: float, seconds: float) -> None:
         """Answer requests or mirrored copies, and queue labels for those that did not fail."""
@@ -173,6 +198,8 @@ class SimulatedService:
 
     def _build_series(self, ask: Ask, guardrail: Guardrail) -> tuple[Series, ...]:
         since = ask.since.get(guardrail.name, -math.inf)
+        if guardrail.metric.pairs is not None:
+            return tuple(self._iterate_pairs(since))
         spec = ask.plan.spec
         arms: tuple[tuple[Arm, str], ...] = (
             ("canary", spec.canary.version),
@@ -185,6 +212,15 @@ class SimulatedService:
             for counter in parts(guardrail)
         ]
         return tuple(series for series in candidates if series is not None)
+
+    def _iterate_pairs(self, since: float) -> Iterator[Series]:
+        arms: tuple[Arm, ...] = ("canary", "stable")
+        for arm, winner in product(arms, ("canary", "stable", "tie")):
+            key = f"{arm} {winner}"
+            at, counts = self.samples.get(("canary", key), (-math.inf, None))
+            if counts is not None and at > since:
+                lost, apart = winner not in {arm, "tie"}, 0 if winner == "tie" else None
+                yield Series(key, arm, ((at, (float(counts[0]),)),), bad=lost, apart=apart)
 
     def _is_counted(self, guardrail: Guardrail, version: str) -> bool:
         """Whether anybody counts for a version: a dead server counts nothing, its proxy does."""

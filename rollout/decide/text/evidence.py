@@ -76,4 +76,6 @@ def _note_unlabelled(state: RolloutState, name: str) -> str:
     unlabelled, metric = state.guardrails[name].unlabelled, _by_name(state)[name].metric
     if unlabelled is None:
         return ""
+    if metric.pairs is not None:
+        return f"; {describe_unlabelled(unlabelled, metric)}, left out"
     return f"; {describe_unlabelled(unlabelled, metric)}, which counts against a promotion"

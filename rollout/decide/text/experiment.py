@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import Conclusion, SuperiorityTest
+from analysis.verdict.pairs_test import PairsGoal
+from analysis.verdict.superiority_test import Conclusion, GoalTest
 from rollout.decide.evidence.goals import conclude_goals
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.kinds.pairs import compare_pairs
 from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
 from rollout.plan.fields.units import duration, percent
@@ -17,6 +19,8 @@ from rollout.plan.fields.units import duration, percent
 def measure_goal(state: RolloutState, name: str) -> str:
     """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
     goal, level = state.goals[name], state.plan.spec.false_winner
+    if isinstance(goal, PairsGoal):
+        return compare_pairs(goal.signs, level)
     guardrail = next(g for g in state.plan.spec.guardrails if g.name == name)
     edge = guardrail.metric.edge if goal.edge is None else goal.edge
     bad = name_bad(replace(guardrail.metric, edge=edge))
@@ -103,10 +107,11 @@ def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
     }
 
 
-def _list_numbers(goal: SuperiorityTest, level: float) -> dict[str, Any]:
+def _list_numbers(goal: GoalTest, level: float) -> dict[str, Any]:
     contrast = goal.contrast
     low, high = goal.bound_difference(level)
     return {
+        **({"of": "pairs"} if isinstance(goal, PairsGoal) else {}),
         "canary": contrast.e_c,
         "stable": contrast.e_s,
         "canary_bad": contrast.x_c,

@@ -22,6 +22,7 @@ from rollout.experiment.tables import (
     timeline,
     uplift,
 )
+from rollout.experiment.tables.quality import pairs
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -36,6 +37,7 @@ _TABLES: Mapping[str, tuple[Callable[[RecordedRollout], Iterable[Any]], type]] =
     "timeline": (timeline.timeline, timeline.EventRow),
     "quantiles": (rates.quantiles, rates.QuantileRow),
     "goals": (goals.goals, goals.GoalRow),
+    "pairs": (pairs.pairs, pairs.PairsRow),
     "uplift": (lambda record: uplift.uplift(record, UPLIFT_LEVEL), uplift.UpliftRow),
     "sensitivity": (sensitivity.sensitivity, sensitivity.SensitivityRow),
     "power": (power.power, power.PowerRow),

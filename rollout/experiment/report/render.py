@@ -28,6 +28,7 @@ CHARTS: Mapping[str, str] = {
     "safety": "Evidence of safety of each guardrail, against that of a promotion.",
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
     "goals": "Each goal's difference with its interval, at all looks at once.",
+    "pairs": "Who won the pairs that a judge compared, over both orders and by order.",
     "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
     "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
@@ -35,7 +36,20 @@ CHARTS: Mapping[str, str] = {
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
 
-_SHARES = {"share", "to", "canary_share", "stable_share", "difference", "low", "high", "change"}
+_OPTIONAL = {"goals", "pairs"}
+"""Charts that are left out where their table is empty."""
+
+_SHARES = {
+    "first_won",
+    "share",
+    "to",
+    "canary_share",
+    "stable_share",
+    "difference",
+    "low",
+    "high",
+    "change",
+}
 """Columns of shares and of differences between them, written in per cent."""
 
 
@@ -55,7 +69,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    asked = [name for name in CHARTS if name != "goals" or document.tables["goals"]]
+    asked = [name for name in CHARTS if name not in _OPTIONAL or document.tables[name]]
     charts = {name: _draw(experiment.plot, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
         report=document,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analysis.verdict.superiority_test import SuperiorityTest
 from rollout.decide.text.experiment import list_numbers
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.retest import list_compared
@@ -54,7 +55,9 @@ def goals(record: RecordedRollout) -> Iterator[GoalRow]:
         own, numbers = tests[name], recorded[name]
         contrast, guardrail = own.contrast, guardrails[name]
         counts = [units.counts for units in list_compared(record) if units.guardrail == name]
-        row = uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
+        row = None  # what one version of a pair loses the other wins: no share is relative to one
+        if isinstance(own, SuperiorityTest):
+            row = uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
         yield GoalRow(
             goal=name,
             what=uplift.describe_bad(guardrail, own.edge),

@@ -248,9 +248,12 @@ class Spec(Model):
     @classmethod
     def _check_judged(cls, guardrails: list[Guardrail], info: ValidationInfo) -> list[Guardrail]:
         """Check that harm of something can be shown."""
-        is_judged = any(guardrail.metric.is_evidence for guardrail in guardrails)
+        is_judged = any(g.metric.is_evidence and g.metric.pairs is None for g in guardrails)
         if guardrails and not is_judged and not is_recorded(info):
-            message = "sums and exposures show no harm and prove nothing: nothing else is guarded"
+            what = "sums and exposures show no harm and prove nothing"
+            if any(guardrail.metric.pairs is not None for guardrail in guardrails):
+                what = "pairs, sums and exposures show no harm to requests"
+            message = f"{what}: nothing else is guarded"
             raise fault("P028", message, hint="add a guardrail of errors, with a margin")
         return guardrails
 

@@ -83,6 +83,7 @@ def test_the_keys_of_the_json_are_stable():
             "timeline",
             "quantiles",
             "goals",
+            "pairs",
             "uplift",
             "sensitivity",
             "power",
