@@ -21,7 +21,7 @@ from rollout.experiment.tables import (
     uplift,
     what_if,
 )
-from rollout.experiment.tables.quality import pairs
+from rollout.experiment.tables.quality import pairs, people
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -81,6 +81,10 @@ class Experiment:
     def pairs(self) -> Any:
         """Return who won the pairs that a judge compared, by order, and its preference for one."""
         return to_frame(pairs.pairs(self.record), pairs.PairsRow, self._frames)
+
+    def quality(self) -> Any:
+        """Return what a judge and people call bad, together where a joint counter allows it."""
+        return to_frame(people.quality(self.record), people.QualityRow, self._frames)
 
     def join(
         self,

@@ -23,7 +23,7 @@ from rollout.experiment.tables import (
     what_if,
 )
 from rollout.experiment.tables.evidence import CRASH, TOGETHER, EvidenceRow, IntervalRow
-from rollout.experiment.tables.quality import pairs
+from rollout.experiment.tables.quality import pairs, people
 from rollout.experiment.tables.timeline import EventRow, WeightRow
 from rollout.review.history import RecordedRollout
 
@@ -198,6 +198,32 @@ class Plots:
             form=lambda share: f"{(share + 0.5) * 100:g}",
         )
 
+    def quality(self) -> Figure:
+        """Draw what the judge and people call bad, and both together, by version."""
+        from analysis.charts.rows import intervals as draw
+
+        groups: dict[str, Columns] = {}
+        for row in people.quality(self.record):
+            if row.version == people.DIFFERENCE:
+                continue
+            title = f"{row.guardrail}, {row.version}: {row.combined}{_say_agreement(row)}"
+            columns = groups.setdefault(title, _begin_columns())
+            for label, own, count in (
+                (f"the judge, of {row.scored:,} scores", row.judge_share, row.scored),
+                (f"people, of {row.labelled:,} labels", row.human_share, row.labelled),
+            ):
+                low, high = rates.find_wilson(round((own or 0.0) * count), count)
+                _add_row(columns, label, (own, low, high))
+            if row.share is not None:
+                _add_row(columns, "both together", (row.share, row.low, row.high))
+        return draw(
+            groups,
+            axis="share of bad answers (%), with 95 % intervals, asked once",
+            zero="",
+            title="What the judge and people call bad",
+            form=lambda share: f"{share * 100:g}",
+        )
+
     def goals(self) -> Figure:
         """Draw each goal's difference with its interval at all looks at once."""
         from analysis.charts.rows import intervals as draw
@@ -335,6 +361,22 @@ class Plots:
             "action": [_find_action(row["event"]) for row in rows],
             "to": [row["to"] or 0.0 for row in rows],
         }
+
+
+def _say_agreement(row: people.QualityRow) -> str:
+    """Say how far judge and people agree: `; they agree on 93 % (kappa 0.71)`."""
+    if row.agreement is None:
+        return ""
+    kappa = "" if row.kappa is None else f" (kappa {row.kappa:.2f})"
+    return f"; they agree on {row.agreement * 100:.3g} % of {row.labelled:,}{kappa}"
+
+
+def _add_row(
+    columns: Columns, label: str, bounds: tuple[float | None, float | None, float | None]
+) -> None:
+    columns["label"].append(label)
+    for name, bound in zip(("estimate", "low", "high"), bounds, strict=True):
+        columns[name].append(bound)
 
 
 def _begin_columns() -> Columns:

@@ -53,6 +53,7 @@ RULES = {
         "tests      a sequential sign test of lost pairs, over both orders alike, without ties; "
         "harm above the allowed share, safety below it"
     ),
+    "human": "tests      none: people's labels are shown beside the judge's scores",
     "exposure": "tests      the share of traffic alone (sample ratio), and no harm",
     "never": "tests      none: what the canary does is counted, outside of the error rates",
 }

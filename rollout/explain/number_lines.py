@@ -37,7 +37,9 @@ def _format_numbers(numbers: dict[str, Any]) -> list[str]:
     if numbers["words"] == "share of pairs lost":
         return _format_pairs(numbers)
     if numbers["words"] == "exposures":
-        return [f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"]
+        counted = f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"
+        bad = numbers["canary_bad"], numbers["stable_bad"]
+        return [f"{counted}; bad {bad[0]:,} and {bad[1]:,}" if any(bad) else counted]
     counts = (
         f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"

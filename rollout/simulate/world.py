@@ -45,8 +45,10 @@ class SimulatedService:
     guardrails (not a number), `missed` (probability of a missed scrape). `copies_count`: mirrored
     requests enter the canary's series, as in Istio; a local Envoy leaves them out.
 
-    Pairs: one for each request of a share `labelled`, where a guardrail counts them. The canary is
-    read first in a share `canary_first`; the first place wins `first_wins` between equal versions.
+    People label a share `people` of what a judge does, where a guardrail counts that, and say the
+    same as it in a share `agreement`. Pairs: one for each request of a share `labelled`, where a
+    guardrail counts them. The canary is read first in a share `canary_first`; the first place wins
+    `first_wins` between equal versions.
     """
 
     router: MemoryRouter
@@ -62,6 +64,8 @@ class SimulatedService:
     broken: set[str] = field(default_factory=set)
     missed: float = 0.0
     copies_count: bool = False
+    people: float = 0.2
+    agreement: float = 0.9
     first_wins: float = 0.5
     canary_first: float = 0.5
     ties: float = 0.1
@@ -70,6 +74,7 @@ class SimulatedService:
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
     samples: dict[tuple[str, str], tuple[float, Counts]] = field(default_factory=dict)
     _labels: list[Unlabelled] = field(default_factory=list)
+    _has_people: bool = False
 
     def __post_init__(self) -> None:
         self._dice = np.random.default_rng(self.seed)
@@ -83,6 +88,7 @@ class SimulatedService:
     def advance(self, plan: Plan, now: float) -> None:
         """Let traffic flow and scrapes happen until `now`."""
         scrape = plan.spec.prometheus.scrape
+        self._has_people = any(own.metric.human for own in plan.spec.guardrails)
         if self.time is None:
             self.time = now - scrape - self.past
         scrapes = int((now - self.time + 1e-6) // scrape)
@@ -171,9 +177,22 @@ class SimulatedService:
     def _judge(self, version: str, labels: int) -> None:
         behaviour, dice = self.behaviours[version], self._dice
         failed = self._draw_bad(labels, behaviour.fails, behaviour.fail_burst)
+        if self._has_people:
+            self._ask_people(version, labels, failed)
         self._add(version, "pass", np.array([labels - failed]))
         self._add(version, "fail", np.array([failed]))
         self._add(version, "score", dice.multinomial(labels, behaviour.scores))
+
+    def _ask_people(self, version: str, labels: int, failed: int) -> None:
+        """Let people label some of the answers that the judge has scored."""
+        dice = self._dice
+        read = int(dice.binomial(labels, self.people))
+        bad = int(dice.hypergeometric(failed, labels - failed, read)) if read else 0
+        for judge, count in (("fail", bad), ("pass", read - bad)):
+            same = int(dice.binomial(count, self.agreement))
+            other = "pass" if judge == "fail" else "fail"
+            self._add(version, f"{judge} {judge}", np.array([same]))
+            self._add(version, f"{judge} {other}", np.array([count - same]))
 
     def _add(self, version: str, counter: str, counts: Counts) -> None:
         if counter in COUNTERS or counts.sum():
@@ -241,6 +260,11 @@ class SimulatedService:
         if counter == "latency":
             edges = tuple(edge / scale_of(metric) for edge in edges)
         open_ = (*edges, math.inf) if edges else ()
+        if metric.human is not None:
+            judge, human = counter.split()
+            own = {metric.human.human: human, metric.human.judge: judge}
+            apart = metric.human.find_cell(own)
+            return Series(counter, arm, (sample,), bad=human == "fail", apart=apart)
         if counter == "amount":
             return Series(counter, arm, (sample,), bad=True, total=False, amount=True)
         return Series(counter, arm, (sample,), bad=counter in {"bad", "fail"}, edges=open_)
@@ -254,6 +278,8 @@ def scale_of(metric: DeclaredMetric) -> float:
 def parts(guardrail: Guardrail) -> tuple[str, ...]:
     """Return the names of the counters that a guardrail reads; what must not happen does not."""
     source = guardrail.metric
+    if source.human is not None:
+        return ("fail fail", "fail pass", "pass fail", "pass pass")
     if source.kind == "ratio":
         return ("good", "amount")
     if source.kind == "exposure":

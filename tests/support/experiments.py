@@ -3,6 +3,6 @@
 TABLES = (
     *("scorecard", "rates", "distributions", "quantiles", "timeline", "evidence", "intervals"),
     *("share", "health", "power", "sensitivity", "what_if", "replay", "uplift"),
-    *("goals", "pairs"),
+    *("goals", "pairs", "quality"),
 )
 """Tables that need no argument."""

@@ -9,7 +9,7 @@ from typing import Literal
 from analysis import sample_ratio
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin
-from analysis.verdict.exposure_count import ExposureCount
+from analysis.verdict.exposure_count import ExposureCount, LabelCount
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.limit_test import LimitTest
 from analysis.verdict.never_test import NeverTest
@@ -450,8 +450,9 @@ def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
         return NeverTest(guardrail.never.count)
     if guardrail.bound is not None:
         return LimitTest(guardrail.bound)
-    if source.kind in {"ratio", "exposure"}:
-        return SumRatioTest(guardrail.times) if source.kind == "ratio" else ExposureCount()
+    if not source.is_evidence:
+        counts = {"exposure": ExposureCount(), "human": LabelCount()}
+        return counts.get(source.kind) or SumRatioTest(guardrail.times)
     if source.pairs is not None and guardrail.margin is not None:
         return PairsTest(guardrail.margin.absolute)
     if (allowed := guardrail.bad_margin) is not None:

@@ -29,6 +29,7 @@ CHARTS: Mapping[str, str] = {
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
     "goals": "Each goal's difference with its interval, at all looks at once.",
     "pairs": "Who won the pairs that a judge compared, over both orders and by order.",
+    "quality": "What a judge and people call bad, by version, and both together.",
     "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
     "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
@@ -36,7 +37,7 @@ CHARTS: Mapping[str, str] = {
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
 
-_OPTIONAL = {"goals", "pairs"}
+_OPTIONAL = {"goals", "pairs", "quality"}
 """Charts that are left out where their table is empty."""
 
 _SHARES = {
@@ -44,6 +45,10 @@ _SHARES = {
     "share",
     "to",
     "canary_share",
+    "judge_share",
+    "human_share",
+    "coverage",
+    "agreement",
     "stable_share",
     "difference",
     "low",

@@ -89,7 +89,7 @@ def health(record: RecordedRollout) -> Iterator[HealthRow]:
     for guardrail in state.plan.spec.guardrails:
         is_paired = guardrail.metric.pairs is not None
         yield (_find_missing_order if is_paired else _find_missing_arm)(record, guardrail)
-        if guardrail.metric.is_judged and not is_paired:
+        if guardrail.metric.is_judged and guardrail.metric.kind not in {"pairs", "human"}:
             yield _find_coverage(record, guardrail)
         yield from _list_unread(record, guardrail.name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from rollout.plan.fields.base import Model, Number, Word, written
 from rollout.plan.fields.codes import fault, raise_at
@@ -23,12 +24,12 @@ from rollout.plan.fields.units import Duration
 from rollout.plan.model.labels import Labels
 from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Times, Tolerance
 from rollout.plan.model.mesh.route import exactly_one, only
-from rollout.plan.model.metric import Counter, Exposures, Histogram, Pairs, RatioOfSums
+from rollout.plan.model.metric import Counter, Exposures, Histogram, Human, Pairs, RatioOfSums
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.model.template import MetricTemplate, declared_metric
 from rollout.plan.model.templates import METRICS
 
-_SOURCES = ("template", "counter", "histogram", "ratio", "exposure", "pairs")
+_SOURCES = ("template", "counter", "histogram", "ratio", "exposure", "pairs", "human")
 _BEYOND = ("slower", "above", "below")
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "counter": ("rate", ("margin", "never", "limit")),
@@ -36,10 +37,11 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ratio": ("ratio", ("times",)),
     "exposure": ("exposure", ()),
     "pairs": ("pairs", ("margin",)),
+    "human": ("human", ()),
 }
 LARGEST_OF_PAIRS = 0.5
 
-UNBOUND = ("ratio", "exposure")
+UNBOUND = ("ratio", "exposure", "human")
 """Metrics that no limit is asked of: they show no harm."""
 
 _NOUNS = {
@@ -48,6 +50,7 @@ _NOUNS = {
     "ratio": "ratio of sums",
     "exposure": "exposure",
     "pairs": "count of pairs",
+    "human": "count of people's labels",
 }
 
 
@@ -99,6 +102,9 @@ class Guardrail(Model):
     )
     pairs: Pairs | None = Field(
         None, description="A counter of pairs of answers, of which a judge named the better."
+    )
+    human: Human | None = Field(
+        None, description="A counter of what people said of answers. It is shown, not judged."
     )
     never: Never | None = Field(
         None,
@@ -247,7 +253,8 @@ class Guardrail(Model):
     @property
     def is_shown_only(self) -> bool:
         """Whether it decides nothing: neither a rollback nor a promotion."""
-        return self.metric.kind == "ratio" and self.times is None
+        kind = self.metric.kind
+        return kind == "human" or (kind == "ratio" and self.times is None)
 
     @property
     def beyond(self) -> Slower | Above | Below | None:
@@ -278,7 +285,7 @@ class Guardrail(Model):
             metric = METRICS[self.template]
         else:
             metric = declared_metric(
-                self.counter, self.histogram, self.ratio, self.exposure, self.pairs
+                self.counter, self.histogram, self.ratio, self.exposure, self.pairs, self.human
             )
         labels = self.labels
         exact = {having.label: having.value for having in labels.where or ()}
@@ -290,6 +297,24 @@ class Guardrail(Model):
             needs_stable=metric.needs_stable and self.never is None and self.bound is None,
             edge=self.beyond.find_edge(metric.unit) if self.beyond else None,
         )
+
+
+def find_wrong_references(
+    guardrails: Sequence[Guardrail],
+) -> Iterator[tuple[tuple[str | int, ...], PydanticCustomError]]:
+    """Yield the names by which people's labels ask for a guardrail that does not fit."""
+    by_name = {guardrail.name: guardrail for guardrail in guardrails}
+    for index, guardrail in enumerate(guardrails):
+        if (labels := guardrail.metric.human) is None:
+            continue
+        scored = by_name.get(labels.of)
+        if scored is None or not scored.metric.has_bad_units:
+            message = f"`{labels.of}` is no guardrail that counts what a judge calls bad"
+            yield (index, "human", "of"), fault("P006", message)
+        delay = by_name.get(labels.delay)
+        if labels.delay and (delay is None or delay.metric.kind != "shape"):
+            message = f"`{labels.delay}` is no guardrail with a histogram"
+            yield (index, "human", "delay"), fault("P006", message)
 
 
 def _an(noun: str) -> str:

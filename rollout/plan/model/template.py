@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from rollout.plan.fields.base import Label, Model, Namespace, spelled
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.mesh.route import one_of, only
-from rollout.plan.model.metric import Counter, Exposures, Histogram, Pairs, RatioOfSums
+from rollout.plan.model.metric import Counter, Exposures, Histogram, Human, Pairs, RatioOfSums
 
 _NAME = spelled(
     r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?$",
@@ -110,7 +110,7 @@ class MetricTemplate(Model):
 
 
 def declared_metric(
-    *declarations: Counter | Histogram | RatioOfSums | Exposures | Pairs | None,
+    *declarations: Counter | Histogram | RatioOfSums | Exposures | Pairs | Human | None,
 ) -> DeclaredMetric:
     """Return the metric of whichever is given. Raises ValueError where none is."""
     declared = next((own for own in declarations if own is not None), None)

@@ -84,6 +84,7 @@ def test_the_keys_of_the_json_are_stable():
             "quantiles",
             "goals",
             "pairs",
+            "quality",
             "uplift",
             "sensitivity",
             "power",
