@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -16,6 +18,9 @@ from analysis.verdict.sequential_test import Logs, SequentialTest
 
 CRASH_WEIGHT = 0.1
 """Weight of the crash watch in the mean, over all rates together."""
+
+SEGMENTS_WEIGHT = 0.5
+"""Part of a guardrail's weight that its segments share evenly."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class Guarded:
     """One guardrail: test, weight in the mean, and why it is blind, if it is.
 
     `observational`: the arms differ in more than their version, so the comparison is not an
-    experiment. `own_logs` replace the test's, where bets on harm that started late join them.
+    experiment. `own_logs` replace the test's, where bets on harm that started late join them. A
+    segment's guardrail is a part `of` the one that counts all units.
     """
 
     test: SequentialTest
@@ -44,6 +50,7 @@ class Guarded:
     blind: str = ""
     observational: bool = False
     own_logs: Logs | None = None
+    of: str = ""
 
     @property
     def logs(self) -> Logs:
@@ -60,7 +67,7 @@ class Judgement:
     proven safe, but those that are only shown. A verdict is of this look only: no earlier one is
     remembered. `log_joint` is the log of the mean; `log_parts` and `log_crash` (None without a
     rate) are the logs of the contributions of guardrails and crash watch; `log_proofs` is each
-    guardrail's log evidence of safety.
+    guardrail's log evidence of safety. Segments have parts and proofs too, and verdicts apart.
     """
 
     guards: Mapping[str, Guarded] = field(repr=False)
@@ -74,6 +81,8 @@ class Judgement:
     log_parts: Mapping[str, float]
     log_crash: float | None
     log_proofs: Mapping[str, float]
+    segments: Mapping[str, Guarded] = field(repr=False, default_factory=dict)
+    segment_verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
     @property
     def joint_share(self) -> float:
@@ -103,14 +112,25 @@ class Judgement:
         levels = self.alpha, self.beta
         return {n: g.test.read(self.log_parts[n], *levels) for n, g in self.guards.items()}
 
+    def read_segment(self, name: str) -> Readout:
+        """Read one segment's guardrail in numbers."""
+        return self.segments[name].test.read(self.log_parts[name], self.alpha, self.beta)
 
-def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement:
+
+def judge(
+    guards: Mapping[str, Guarded],
+    alpha: float,
+    beta: float,
+    segments: Mapping[str, Guarded] = MappingProxyType({}),
+) -> Judgement:
     """Derive verdicts at false-rollback rate alpha and false-promotion rate beta.
 
     The weighted mean of all metrics' e-processes (the weights are importances, fixed before the
     rollout) and of the crash watches is an e-process under any dependence. So the chance of ever
     reaching 1/alpha with a canary that is harmless on every metric is at most alpha. What must not
-    happen at all has no share of it, and is harm by itself. Safety is
+    happen at all has no share of it, and is harm by itself. `segments` are guardrails of parts of
+    the units: they share half of the weight of the guardrail that counts all, so that harm to one
+    of them is found within the same alpha; no promotion waits for their proof. Safety is
     intersection-union: each metric is tested at beta, without correction. A blind metric retains
     its capital in the mean, because missing data is not evidence of harm, and cannot be safe.
 
@@ -122,8 +142,9 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     """
     if not guards:
         raise ValueError("nothing is guarded")
-    shares = _compute_weights(guards)
-    harm = {n: math.log(shares[n]) + guards[n].logs.harm for n in shares}
+    every = {**guards, **segments}
+    shares = _compute_weights(guards, segments)
+    harm = {n: math.log(shares[n]) + every[n].logs.harm for n in shares}
     crash = _compute_log_crash(guards)
     members = [*harm.values(), *([crash] if crash is not None else [])]
     joint, bar = float(log_sum(np.array(members))) if members else 0.0, -math.log(alpha)
@@ -134,9 +155,10 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
     dead = ("crash",) if crash is not None and crash >= bar else ()
     weighed = (own or dead or ("joint",)) if joint >= bar else ()
     harm |= {n: bar if n in broken else -math.inf for n in guards.keys() - shares.keys()}
-    harm = {n: harm[n] for n in guards}
-    proofs = {n: g.logs.safe for n, g in guards.items()}
-    verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in guards.items()}
+    harm = {n: harm[n] for n in every}
+    proofs = {n: g.logs.safe for n, g in every.items()}
+    verdicts = {n: _decide(g, harm[n] >= bar, proofs[n], beta) for n, g in every.items()}
+    of_segments = {n: verdicts.pop(n) for n in segments}
     return Judgement(
         guards,
         alpha,
@@ -149,6 +171,8 @@ def judge(guards: Mapping[str, Guarded], alpha: float, beta: float) -> Judgement
         harm,
         crash,
         proofs,
+        segments,
+        of_segments,
     )
 
 
@@ -186,13 +210,21 @@ def _describe_assumption(guarded: Guarded) -> str:
     return f"{rests}; observational" if guarded.observational else rests
 
 
-def _compute_weights(guards: Mapping[str, Guarded]) -> dict[str, float]:
+def _compute_weights(
+    guards: Mapping[str, Guarded], segments: Mapping[str, Guarded]
+) -> dict[str, float]:
     """Compute each metric's weight in the mean, after deducting that of the crash watch."""
     weighing = {name: guarded for name, guarded in guards.items() if guarded.test.weighs_evidence}
     total = sum(guarded.importance for guarded in weighing.values())
     # All weights sum to one, so that the mean starts at one.
     left = 1 - CRASH_WEIGHT if _list_crash_logs(guards) else 1.0
-    return {name: left * guarded.importance / total for name, guarded in weighing.items()}
+    weights = {name: left * guarded.importance / total for name, guarded in weighing.items()}
+    if not segments:
+        return weights
+    counts = Counter(segment.of for segment in segments.values())
+    shared = {name: weights[name] * SEGMENTS_WEIGHT for name in counts}
+    own = {name: shared[segment.of] / counts[segment.of] for name, segment in segments.items()}
+    return {**weights, **{name: weights[name] - given for name, given in shared.items()}, **own}
 
 
 def _compute_log_crash(guards: Mapping[str, Guarded]) -> float | None:

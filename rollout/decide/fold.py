@@ -166,11 +166,18 @@ def _apply_learned(state: RolloutState, fact: Learned, _seq: int) -> RolloutStat
         for name, guardrail in state.guardrails.items()
         if name in dispersions and (name not in fact.unknown or name in fact.labels)
     }
+    # A segment's own past is too short to tell; its errors come as all of them do.
+    segments = {
+        segment.name: state.segments[segment.name].with_dispersion(dispersions[segment.of])
+        for segment in state.plan.spec.segment_guardrails
+        if state.segments and segment.of in guardrail_states
+    }
     return replace(
         state,
         learned=fact,
         learned_at=state.clock,
         guardrails={**state.guardrails, **guardrail_states},
+        segments={**state.segments, **segments},
     )
 
 
@@ -195,10 +202,9 @@ def _apply_decided(state: RolloutState, fact: Decided, seq: int) -> RolloutState
         case "resume":
             return _resume(state, fact, seq)
         case "hold back":
-            guardrail_states = {
-                name: guardrail.held_back() for name, guardrail in state.guardrails.items()
-            }
-            return _deliver(replace(state, guardrails=guardrail_states), fact, seq)
+            late = {name: own.held_back() for name, own in state.guardrails.items()}
+            segments = {name: own.held_back() for name, own in state.segments.items()}
+            return _deliver(replace(state, guardrails=late, segments=segments), fact, seq)
         case _:
             return _deliver(state, fact, seq)
 

@@ -16,6 +16,7 @@ from rollout.doctor import declared, mesh, pods, replicas, rights, secrets, seri
 from rollout.doctor.finding import Finding
 from rollout.doctor.journal import has_decision, of_journal
 from rollout.doctor.key import of_key
+from rollout.doctor.probe import segments
 from rollout.doctor.probe.missing import Query
 from rollout.errors import ClusterError, InputError
 from rollout.journal.location import JournalLocation
@@ -108,6 +109,7 @@ def _examine_all(
             yield from replicas.of_server(asked[0], tools.read, tools.now())
             for plan in asked:
                 yield from series.of_plan(plan, tools.query)
+                yield from segments.of_plan(plan, tools.query)
                 yield from pods.of_plan(plan, tools.query)
                 yield from setups.of_plan(plan, tools.read, tools.now())
     for plan in plans:

@@ -15,6 +15,7 @@ from rollout.experiment.tables import (
     rates,
     same_version,
     scorecard,
+    segments,
     sensitivity,
     share,
     timeline,
@@ -85,6 +86,15 @@ class Experiment:
     def quality(self) -> Any:
         """Return what a judge and people call bad, together where a joint counter allows it."""
         return to_frame(people.quality(self.record), people.QualityRow, self._frames)
+
+    def segments(self, label: str | None = None, level: float = 0.05) -> Any:
+        """Return each segment of each guardrail, or those of one label of the plan.
+
+        The chance that any row is ever called better or worse wrongly is at most `level`. Raises
+        InputError for a label that the plan does not split by.
+        """
+        rows = segments.segments(self.record, label, level)
+        return to_frame(rows, segments.SegmentRow, self._frames)
 
     def join(
         self,

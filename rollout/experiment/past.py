@@ -111,7 +111,8 @@ class FrameObserver:
                 f"counts need the columns {', '.join(COLUMNS)}; {lacking} are not there"
             )
         arms = {plan.spec.canary.version: 0, plan.spec.stable.version: 1}
-        names = {g.name for g in plan.spec.guardrails if g.metric.kind != "shape"}
+        every = [*plan.spec.guardrails, *(s.guardrail for s in plan.spec.segment_guardrails)]
+        names = {g.name for g in every if g.metric.kind != "shape"}
         looks: dict[float, dict[str, list[tuple[int, int]]]] = {}
         for row in table.select(*COLUMNS).iter_rows(named=True):
             if row["guardrail"] not in names or row["version"] not in arms:

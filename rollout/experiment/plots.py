@@ -16,13 +16,14 @@ from rollout.experiment.tables import (
     rates,
     same_version,
     scorecard,
+    segments,
     sensitivity,
     share,
     timeline,
     uplift,
     what_if,
 )
-from rollout.experiment.tables.evidence import CRASH, TOGETHER, EvidenceRow, IntervalRow
+from rollout.experiment.tables.evidence import CRASH, SEGMENTS, TOGETHER, EvidenceRow, IntervalRow
 from rollout.experiment.tables.quality import pairs, people
 from rollout.experiment.tables.timeline import EventRow, WeightRow
 from rollout.review.history import RecordedRollout
@@ -76,7 +77,7 @@ class Plots:
         rows = zip(table["seconds"], table["guardrail"], table[column], strict=True)
         places = {at: index for index, at in enumerate(seconds)}
         for at, name, log in rows:
-            if column == "safety" and name in {CRASH, TOGETHER}:
+            if column == "safety" and name in {CRASH, SEGMENTS, TOGETHER}:
                 continue
             label = "mean" if name == TOGETHER else name
             line = lines.setdefault(label, [float("nan")] * len(seconds))
@@ -230,7 +231,11 @@ class Plots:
 
         rows = [row for row in goals.goals(self.record) if row.difference is not None]
         columns: Columns = {
-            "label": [f"{row.goal}, {row.what}: {row.conclusion}" for row in rows],
+            "label": [
+                f"{row.goal}{f' ({row.segment})' if row.segment else ''}, "
+                f"{row.what}: {row.conclusion}"
+                for row in rows
+            ],
             "estimate": [row.difference for row in rows],
             "low": [row.low for row in rows],
             "high": [row.high for row in rows],
@@ -245,6 +250,32 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="The plan's goals",
+        )
+
+    def segments(self, label: str | None = None, level: float = 0.05) -> Figure:
+        """Draw each segment's difference with its interval, by guardrail."""
+        from analysis.charts.rows import intervals as draw
+
+        rows = [*segments.segments(self.record, label, level)]
+        groups: dict[str, Columns] = {}
+        for row in rows:
+            name = f"{row.guardrail}, by {row.label}"
+            group = groups.setdefault(name, {"label": [], "estimate": [], "low": [], "high": [],
+                                             "allowed": []})  # fmt: skip
+            count = (
+                f"{row.canary_units:,} and {row.stable_units:,}" if row.canary_units else row.note
+            )
+            group["label"].append(f"{row.segment}, {row.verdict} ({count or 'nothing compared'})")
+            group["estimate"].append(row.difference)
+            group["low"].append(row.low)
+            group["high"].append(row.high)
+            group["allowed"].append(row.allowed)
+        return draw(
+            groups,
+            axis="canary minus stable (percentage points)",
+            limit="allowed at most",
+            form=lambda share: f"{share * 100:g}",
+            title="Each segment by itself",
         )
 
     def sensitivity(self) -> Figure:

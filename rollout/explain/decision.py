@@ -21,11 +21,11 @@ from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.measurement import describe_allowed, off_edge
 from rollout.decide.text.numbers import chance, decimal
 from rollout.errors import InputError
-from rollout.explain.number_lines import list_goal_numbers, list_numbers
+from rollout.explain.number_lines import list_goal_numbers, list_numbers, list_segment_numbers
 from rollout.explain.status import states_of
 from rollout.explain.turning_points import list_turning_points
 from rollout.observe.access.address import split_parameters
-from rollout.observe.query import Query, queries
+from rollout.observe.query import Query, measured_parts_of, queries_of
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
 from rollout.ports import Ask, Entry
@@ -140,7 +140,8 @@ def _find_evaluation(before: Sequence[Entry], at: float) -> float:
 
 def _list_queries(rollout: str, state: RolloutState, asked_at: float) -> list[dict[str, str]]:
     """Return the queries of that look, each with a link to its series at that time."""
-    look_queries = queries([Ask(rollout, state.plan, {})], asked_at)
+    asked = measured_parts_of(Ask(rollout, state.plan, {}))
+    look_queries = queries_of(asked, asked_at)
     return [{"query": query.text, "link": _build_link(query, asked_at)} for query in look_queries]
 
 
@@ -181,6 +182,8 @@ def text(explanation: dict[str, Any]) -> str:
             *list_numbers(numbers),
             f"  {explanation['rules'][name]}",
         ]
+    for name, numbers in explanation["numbers"].get("segments", {}).items():
+        lines += ["", f"{name}: {numbers['verdict']}", *list_segment_numbers(numbers)]
     for name, numbers in explanation["numbers"].get("goals", {}).items():
         lines += ["", f"{name} as a goal: {numbers['conclusion']}", *list_goal_numbers(numbers)]
     lines += ["", "what would have changed it, by the same rules"]

@@ -86,6 +86,34 @@ def _format_evidence(numbers: dict[str, Any]) -> str:
     )
 
 
+def list_segment_numbers(numbers: dict[str, Any]) -> list[str]:
+    """Format a segment's numbers as lines; a journal may hold anything in their place."""
+    try:
+        return _format_segment(numbers)
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return [_UNREADABLE]
+
+
+def _format_segment(numbers: dict[str, Any]) -> list[str]:
+    if (least := numbers.get("at_least")) is not None:
+        return [f"  numbers    not told: fewer than {least:,} units of a version"]
+    counts = (
+        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
+        f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
+    )
+    if numbers["estimate"] is None:
+        return [counts]
+    low, high = (
+        "unknown" if value is None else hundredths(value)
+        for value in (numbers["low"], numbers["high"])
+    )
+    return [
+        counts,
+        f"  difference {points(numbers['estimate'])} ({low} to {high})",
+        f"  evidence   harm {_format_share(numbers['harm'])} of what decides (on a log scale)",
+    ]
+
+
 def list_goal_numbers(numbers: dict[str, Any]) -> list[str]:
     """Format a goal's numbers as lines; a journal may hold anything in their place."""
     try:

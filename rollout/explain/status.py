@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.verdict.readout import Readout
+from analysis.verdict.verdict import Judgement
 from rollout.decide.fold import fold
 from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.reasons import Reason, split_reason
@@ -19,6 +20,7 @@ from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
+from rollout.decide.text.evidence import describe_segment, is_suppressed
 from rollout.decide.text.experiment import describe_progress, list_numbers, measure_goal
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import explain
@@ -60,6 +62,21 @@ class GoalLine:
 
     name: str
     conclusion: str
+    said: str
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class SegmentLine:
+    """One segment of one guardrail: verdict, what is measured in words, and numbers.
+
+    The numbers are None where a version has too few units for them to be told.
+    """
+
+    name: str
+    verdict: str
     said: str
     difference: float | None
     low: float | None
@@ -137,6 +154,7 @@ class Report(RolloutStanding):
     counted: str = ""  # how requests were split, against what the weights make expect
     goals: tuple[GoalLine, ...] = ()  # what is to get better
     experiment: str = ""  # how far an experiment has come; empty before its last step
+    segments: tuple[SegmentLine, ...] = ()  # parts of the guardrails' units
     would: str = ""  # what full authority would do, where less holds and the rollout goes on
 
     def as_json(self) -> dict[str, Any]:
@@ -202,6 +220,7 @@ def report(
         goals=tuple(_list_goals(state)),
         experiment=describe_progress(state, rollout_view.clock) if is_running(state) else "",
         would=find_wish(state),
+        segments=tuple(_list_segments(state, rollout_view.judgement)),
         elapsed=round(state.noted_at - state.started_at if state.is_lived else state.lived, 3),
     )
     return redact_values(rollout_report)
@@ -213,6 +232,18 @@ def _list_goals(state: RolloutState) -> Iterator[GoalLine]:
         said = measure_goal(state, name)
         bounds = (numbers[key] for key in ("difference", "low", "high"))
         yield GoalLine(name, numbers["conclusion"], said, *bounds)
+
+
+def _list_segments(state: RolloutState, judgement: Judgement) -> Iterator[SegmentLine]:
+    """Yield every segment with what is known of it."""
+    for segment in state.plan.spec.segment_guardrails if state.segments else ():
+        readout = judgement.read_segment(segment.name)
+        is_hidden = is_suppressed(segment, readout.canary, readout.stable)
+        bounds = (
+            None if is_hidden else own for own in (readout.estimate, readout.low, readout.high)
+        )
+        verdict = judgement.segment_verdicts[segment.name].kind
+        yield SegmentLine(segment.name, verdict, describe_segment(segment, readout), *bounds)
 
 
 def judge_now(state: RolloutState, now: float) -> View:

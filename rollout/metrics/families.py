@@ -125,7 +125,7 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
 def _sample_evidence(labels: Labels, judgement: Judgement) -> Iterator[Sample]:
     joint = harm_share(judgement.log_joint, judgement.alpha)
     yield "surefoot_rollout_harm_evidence_ratio", labels, joint
-    for name in judgement.guards:
+    for name in [*judgement.guards, *judgement.segments]:
         guardrail_labels = {**labels, "guardrail": name}
         yield "surefoot_guardrail_harm_evidence_ratio", guardrail_labels, judgement.harm_of(name)
         proof = judgement.proof_of(name)

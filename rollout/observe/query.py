@@ -21,6 +21,7 @@ from rollout.observe.selectors.promql import (
 )
 from rollout.observe.selectors.source import CANARY, STABLE, Source, source_of
 from rollout.plan.fields.metric import DeclaredMetric
+from rollout.plan.model.guardrail import Guardrail
 from rollout.ports import Ask
 
 LONGEST = 3600.0  # seconds that a look goes back at most
@@ -86,26 +87,35 @@ def queries_of(parts: Iterable[tuple[Source, QueryPart]], now: float) -> list[Qu
     ]
 
 
+def measured_parts_of(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
+    """Yield each guardrail of a rollout with its source, then those of single segments."""
+    yield from parts_of(ask)
+    for segment in ask.plan.spec.segment_guardrails:
+        yield _build_part(ask, segment.guardrail)
+
+
 def parts_of(ask: Ask) -> Iterator[tuple[Source, QueryPart]]:
     """Yield each guardrail of a rollout with its source."""
-    spec = ask.plan.spec
-    for guardrail in spec.guardrails:
-        source = source_of(ask.plan, guardrail)
-        versions = spec.stable.version, spec.canary.version
-        stable, canary = (STABLE, CANARY) if source.arms else versions
-        query_part = QueryPart(
-            rollout=ask.rollout,
-            guardrail=guardrail.name,
-            metric=guardrail.metric,
-            service=spec.service if source.service else "",
-            stable=stable,
-            canary=canary,
-            since=ask.since.get(guardrail.name),
-            scrape=spec.prometheus.scrape,
-            cursor=begin_cursor(ask, guardrail.metric, ask.cursors.get(guardrail.name, Cursor())),
-            lag=guardrail.lag,
-        )
-        yield source, query_part
+    return (_build_part(ask, guardrail) for guardrail in ask.plan.spec.guardrails)
+
+
+def _build_part(ask: Ask, guardrail: Guardrail) -> tuple[Source, QueryPart]:
+    spec, source = ask.plan.spec, source_of(ask.plan, guardrail)
+    versions = spec.stable.version, spec.canary.version
+    stable, canary = (STABLE, CANARY) if source.arms else versions
+    query_part = QueryPart(
+        rollout=ask.rollout,
+        guardrail=guardrail.name,
+        metric=guardrail.metric,
+        service=spec.service if source.service else "",
+        stable=stable,
+        canary=canary,
+        since=ask.since.get(guardrail.name),
+        scrape=spec.prometheus.scrape,
+        cursor=begin_cursor(ask, guardrail.metric, ask.cursors.get(guardrail.name, Cursor())),
+        lag=guardrail.lag,
+    )
+    return source, query_part
 
 
 def begin_cursor(ask: Ask, metric: DeclaredMetric, cursor: Cursor) -> Cursor:

@@ -18,7 +18,7 @@ from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
-from rollout.explain.number_lines import list_goal_numbers, list_numbers
+from rollout.explain.number_lines import list_goal_numbers, list_numbers, list_segment_numbers
 from rollout.explain.status import report
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
@@ -160,6 +160,10 @@ class PageSet:
             number_lines={
                 name: _split_words(list_numbers(numbers))
                 for name, numbers in explanation["numbers"].get("guardrails", {}).items()
+            },
+            segment_lines={
+                name: _split_words(list_segment_numbers(numbers))
+                for name, numbers in explanation["numbers"].get("segments", {}).items()
             },
             goal_lines={
                 name: _split_words(list_goal_numbers(numbers))

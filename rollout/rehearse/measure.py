@@ -77,7 +77,7 @@ def _count_past(
     """Return counts, problems, and the guardrails without samples that could be used."""
     before = observer.observe([Ask(plan.id, plan, {})], now - past)[plan.id]
     since = {guardrail.name: now - past for guardrail in plan.spec.guardrails}
-    problems = dict(before.problems)
+    problems = {name: why for name, why in before.problems.items() if name in since}
     cursors: dict[str, Cursor] = {}
     for name in since:
         try:
@@ -85,7 +85,7 @@ def _count_past(
         except EvidenceError as error:
             problems.setdefault(name, str(error))
     after = observer.observe([Ask(plan.id, plan, since, cursors)], now)[plan.id]
-    problems |= after.problems
+    problems |= {name: why for name, why in after.problems.items() if name in since}
     counts: dict[str, Count] = {}
     for name, cursor in cursors.items():
         try:
@@ -97,6 +97,7 @@ def _count_past(
     shares = {
         name: counts[name].evidence if name in counts else count_standing(series)
         for name, series in after.series.items()
+        if name in since
     }
     unlabelled = {
         name: blinding

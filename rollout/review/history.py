@@ -12,7 +12,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.journal.index import by_rollout
 from rollout.ports import Entry
 from rollout.review.look import Look, looks
-from rollout.review.units import LookUnits, list_units
+from rollout.review.units import LookUnits, list_segment_units, list_units
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class RecordedRollout:
     def units(self) -> tuple[LookUnits, ...]:
         """What each look counted of each guardrail."""
         return tuple(list_units(self.entries, self.states))
+
+    @cached_property
+    def segment_units(self) -> tuple[LookUnits, ...]:
+        """What each look counted of each segment of each guardrail."""
+        return tuple(list_segment_units(self.entries, self.states))
 
     @property
     def lasted(self) -> float:

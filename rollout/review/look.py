@@ -12,7 +12,11 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from analysis.log_arrays import log_sum
 from analysis.verdict.readout import Readout
+from analysis.verdict.verdict import Judgement
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
@@ -50,8 +54,8 @@ class Look:
     """One look: `decided` is the decision in the journal, `again` the decision of the replay.
 
     Both are None when the look changed nothing. `log10_mean` is the evidence that a rollback rests
-    on; `log10_crash` is the term that the crash watch adds to it. `controller` is the build that
-    recorded the look.
+    on; `log10_crash` is the term that the crash watch adds to it, `log10_segments` that of all
+    segments together. `controller` is the build that recorded the look.
     """
 
     seconds: float
@@ -59,6 +63,7 @@ class Look:
     readings: tuple[GuardrailAtLook, ...]
     log10_mean: float
     log10_crash: float | None
+    log10_segments: float | None
     decided: Entry | None
     again: Decided | None
     controller: str
@@ -140,10 +145,17 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
         readings=tuple(_build_reading(rollout_view, name) for name in state.guardrails),
         log10_mean=_to_log10(rollout_view.judgement.log_joint),
         log10_crash=None if crash is None else _to_log10(crash),
+        log10_segments=_sum_segments(rollout_view.judgement),
         decided=decided,
         again=_decide_again(state, at, decided),
         controller=_find_controller(state, decided),
     )
+
+
+def _sum_segments(judgement: Judgement) -> float | None:
+    """Return the evidence of harm of all segments; None where a plan has none."""
+    logs = [judgement.log_parts[name] for name in judgement.segments]
+    return _to_log10(float(log_sum(np.array(logs)))) if logs else None
 
 
 def _find_controller(state: RolloutState, decided: Entry | None) -> str:

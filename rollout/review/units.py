@@ -12,6 +12,7 @@ from rollout.decide.evidence.units import read_units
 from rollout.decide.evidence.update import is_over
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
+from rollout.plan.model.guardrail import Guardrail
 from rollout.ports import Entry
 
 
@@ -35,14 +36,30 @@ class LookUnits:
 
 def list_units(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[LookUnits]:
     """Yield one rollout's counts by look and guardrail, from its entries and states after each."""
+    return _count_looks(entries, states, states[0].plan.spec.guardrails)
+
+
+def list_segment_units(
+    entries: Sequence[Entry], states: Sequence[RolloutState]
+) -> Iterator[LookUnits]:
+    """Yield the same of the guardrails of single segments."""
+    segments = states[0].plan.spec.segment_guardrails
+    return _count_looks(entries, states, [segment.guardrail for segment in segments])
+
+
+def _count_looks(
+    entries: Sequence[Entry], states: Sequence[RolloutState], guardrails: Sequence[Guardrail]
+) -> Iterator[LookUnits]:
     for (before, after), entry in zip(pairwise(states), entries[1:], strict=True):
         if isinstance(entry.fact, Observed) and not is_over(before):
-            yield from _count(before, after, entry.fact)
+            yield from _count(before, after, entry.fact, guardrails)
 
 
-def _count(before: RolloutState, after: RolloutState, fact: Observed) -> Iterator[LookUnits]:
-    for guardrail in before.plan.spec.guardrails:
-        own, then = before.guardrails[guardrail.name], after.guardrails[guardrail.name]
+def _count(
+    before: RolloutState, after: RolloutState, fact: Observed, guardrails: Sequence[Guardrail]
+) -> Iterator[LookUnits]:
+    for guardrail in guardrails:
+        own, then = before.measured[guardrail.name], after.measured[guardrail.name]
         _, counts = read_units(own, fact, guardrail, before.started_at)
         yield LookUnits(
             at=fact.at,

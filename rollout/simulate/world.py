@@ -19,6 +19,8 @@ from rollout.simulate.ports import MemoryRouter
 
 Counts = NDArray[np.int64]
 COUNTERS = frozenset({"good", "bad", "pass", "fail", "amount"})
+Cell = tuple[str, ...]
+"""The segments that a request is of, one of each label: `[department=cardiology]`."""
 AMOUNT = 100  # what each answered request adds to a sum
 
 
@@ -30,6 +32,7 @@ class Unlabelled:
     since: float
     until: float
     count: int
+    cell: Cell = ()
 
 
 @dataclass
@@ -49,6 +52,9 @@ class SimulatedService:
     same as it in a share `agreement`. Pairs: one for each request of a share `labelled`, where a
     guardrail counts them. The canary is read first in a share `canary_first`; the first place wins
     `first_wins` between equal versions.
+
+    Of a plan with segments every request is of one value of each label, all as often; `apart` has
+    behaviours of single segments, by version and segment.
     """
 
     router: MemoryRouter
@@ -69,6 +75,7 @@ class SimulatedService:
     first_wins: float = 0.5
     canary_first: float = 0.5
     ties: float = 0.1
+    apart: Mapping[tuple[str, str], Behaviour] = field(default_factory=dict)
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
@@ -109,7 +116,8 @@ class SimulatedService:
             self._pair(plan.spec.canary.version, requests)
         for version, count in arms.items():
             self.served[version] = self.served.get(version, 0) + count
-            self._answer_requests(version, count, since, seconds)
+            for cell, own in self._deal(plan, count):
+                self._answer_requests(version, own, since, seconds, cell)
         if self.copies_count and (copies := self.router.copies(plan)):
             copied = int(self._dice.binomial(requests, copies))
             self._answer_requests(plan.spec.canary.version, copied, since, seconds)
@@ -126,26 +134,42 @@ class SimulatedService:
             ("stable", decided - first, wins - preference),
         ):
             won = int(dice.binomial(count, min(max(share, 0.0), 1.0)))
-            self._add("canary", f"{order} canary", np.array([won]))
-            self._add("canary", f"{order} stable", np.array([count - won]))
-        self._add("canary", "stable tie", np.array([pairs - decided]))
+            self._add("canary", f"{order} canary", np.array([won]), ())
+            self._add("canary", f"{order} stable", np.array([count - won]), ())
+        self._add("canary", "stable tie", np.array([pairs - decided]), ())
 
-    def _answer_requests(self, version: str, count: int, since: float, seconds: float) -> None:
+    def _deal(self, plan: Plan, count: int) -> list[tuple[Cell, int]]:
+        """Deal requests to the segments that they are of; all are of one where a plan has none."""
+        labels = plan.spec.segments or ()
+        names = [[f"[{own.label}={value}]" for value in own.values] for own in labels]
+        cells = list(product(*names))
+        if len(cells) == 1:
+            return [(cells[0], count)]
+        dealt = self._dice.multinomial(count, np.full(len(cells), 1 / len(cells)))
+        return list(zip(cells, map(int, dealt), strict=True))
+
+    def _find_behaviour(self, version: str, cell: Cell) -> Behaviour:
+        own = (self.apart[version, name] for name in cell if (version, name) in self.apart)
+        return next(own, self.behaviours[version])
+
+    def _answer_requests(
+        self, version: str, count: int, since: float, seconds: float, cell: Cell = ()
+    ) -> None:
         """Answer requests or mirrored copies, and queue labels for those that did not fail."""
-        served = self._serve(version, count)
+        served = self._serve(version, count, cell)
         labels = int(self._dice.binomial(served, self.labelled))
         if labels:
-            self._labels.append(Unlabelled(version, since, since + seconds, labels))
+            self._labels.append(Unlabelled(version, since, since + seconds, labels, cell))
 
-    def _serve(self, version: str, count: int) -> int:
+    def _serve(self, version: str, count: int, cell: Cell) -> int:
         """Answer requests; returns how many did not fail."""
-        behaviour, dice = self.behaviours[version], self._dice
+        behaviour, dice = self._find_behaviour(version, cell), self._dice
         failed = self._draw_bad(count, behaviour.errors, behaviour.error_burst)
-        self._add(version, "good", np.array([count - failed]))
-        self._add(version, "amount", np.array([AMOUNT * (count - failed)]))
+        self._add(version, "good", np.array([count - failed]), cell)
+        self._add(version, "amount", np.array([AMOUNT * (count - failed)]), cell)
         if failed:
-            self._add(version, "bad", np.array([failed]))
-        self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency))
+            self._add(version, "bad", np.array([failed]), cell)
+        self._add(version, "latency", dice.multinomial(count - failed, behaviour.latency), cell)
         return count - failed
 
     def _draw_bad(self, units: int, share: float, burst: float) -> int:
@@ -167,21 +191,21 @@ class SimulatedService:
             if 0 < elapsed < 1 - 1e-9:
                 due = int(self._dice.binomial(batch.count, elapsed))
             if due:
-                self._judge(batch.version, due)
+                self._judge(batch.version, due, batch.cell)
             if elapsed <= 0:
                 waiting.append(batch)
             elif due < batch.count:
                 waiting.append(replace(batch, since=until, count=batch.count - due))
         self._labels = waiting
 
-    def _judge(self, version: str, labels: int) -> None:
-        behaviour, dice = self.behaviours[version], self._dice
+    def _judge(self, version: str, labels: int, cell: Cell) -> None:
+        behaviour, dice = self._find_behaviour(version, cell), self._dice
         failed = self._draw_bad(labels, behaviour.fails, behaviour.fail_burst)
         if self._has_people:
             self._ask_people(version, labels, failed)
-        self._add(version, "pass", np.array([labels - failed]))
-        self._add(version, "fail", np.array([failed]))
-        self._add(version, "score", dice.multinomial(labels, behaviour.scores))
+        self._add(version, "pass", np.array([labels - failed]), cell)
+        self._add(version, "fail", np.array([failed]), cell)
+        self._add(version, "score", dice.multinomial(labels, behaviour.scores), cell)
 
     def _ask_people(self, version: str, labels: int, failed: int) -> None:
         """Let people label some of the answers that the judge has scored."""
@@ -191,13 +215,16 @@ class SimulatedService:
         for judge, count in (("fail", bad), ("pass", read - bad)):
             same = int(dice.binomial(count, self.agreement))
             other = "pass" if judge == "fail" else "fail"
-            self._add(version, f"{judge} {judge}", np.array([same]))
-            self._add(version, f"{judge} {other}", np.array([count - same]))
+            self._add(version, f"{judge} {judge}", np.array([same]), ())
+            self._add(version, f"{judge} {other}", np.array([count - same]), ())
 
-    def _add(self, version: str, counter: str, counts: Counts) -> None:
+    def _add(self, version: str, counter: str, counts: Counts, cell: Cell) -> None:
+        """Add to a counter, and to that of each segment."""
         if counter in COUNTERS or counts.sum():
-            before = self.totals.get((version, counter))
-            self.totals[version, counter] = counts if before is None else before + counts
+            for segment in ("", *cell):
+                key = (version, f"{counter}{segment}")
+                before = self.totals.get(key)
+                self.totals[key] = counts if before is None else before + counts
 
     def _scrape(self, at: float) -> None:
         for key, counts in self.totals.items():
@@ -213,9 +240,15 @@ class SimulatedService:
             for g in guardrails
             if g.name not in self.hidden and g.name not in problems
         }
+        for own in ask.plan.spec.segment_guardrails:
+            if own.of in by_guardrail:
+                segment = f"[{own.label}={own.value}]"
+                by_guardrail[own.name] = self._build_series(ask, own.guardrail, segment)
         return Answer(series={n: s for n, s in by_guardrail.items() if s}, problems=problems)
 
-    def _build_series(self, ask: Ask, guardrail: Guardrail) -> tuple[Series, ...]:
+    def _build_series(
+        self, ask: Ask, guardrail: Guardrail, segment: str = ""
+    ) -> tuple[Series, ...]:
         since = ask.since.get(guardrail.name, -math.inf)
         if guardrail.metric.pairs is not None:
             return tuple(self._iterate_pairs(since))
@@ -225,7 +258,7 @@ class SimulatedService:
             ("stable", spec.stable.version),
         )
         candidates = [
-            self._one(arm, version, counter, since, guardrail.metric)
+            self._one(arm, (version, counter, segment), since, guardrail.metric)
             for arm, version in arms
             if self._is_counted(guardrail, version)
             for counter in parts(guardrail)
@@ -247,9 +280,10 @@ class SimulatedService:
         return guardrail.metric.reporter != "server" or not is_dead
 
     def _one(
-        self, arm: Arm, version: str, counter: str, since: float, metric: DeclaredMetric
+        self, arm: Arm, counted: tuple[str, str, str], since: float, metric: DeclaredMetric
     ) -> Series | None:
-        at, counts = self.samples.get((version, counter), (-math.inf, None))
+        version, counter, segment = counted
+        at, counts = self.samples.get((version, f"{counter}{segment}"), (-math.inf, None))
         if counts is None or at <= since:
             return None
         sample: Sample = (at, tuple(map(float, np.cumsum(counts))))

@@ -18,6 +18,7 @@ MARGIN = 0.05  # absolute, of failed requests
 STABLE_ERRORS = 0.01
 SCRAPE = 5.0  # seconds
 TOKENS, DECISIONS = "tokens_total", "rewrite_decisions_total"
+SITE, SITES = "site", ("north", "south", "west")  # a label of clients, and its values
 TIMES = 1.5  # by which a canary's mean number of tokens may be higher
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +44,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "policy": ("no", "yes"),
     "authority": ("full", "observe", "abort-only", "advance"),
     "experiment": ("no", "fixed", "asking", "adaptive"),
+    "segments": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -72,6 +74,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "policy": (0.8, 0.2),
     "authority": (0.85, 0.05, 0.05, 0.05),
     "experiment": (0.88, 0.03, 0.03, 0.06),
+    "segments": (0.92, 0.08),
 }
 
 _EXPERIMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -125,6 +128,7 @@ class Setting:
     policy: str = "no"
     authority: str = "full"
     experiment: str = "no"
+    segments: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -231,6 +235,9 @@ def _build_ways(setting: Setting) -> dict[str, Any]:
         ways["whenInconclusive"] = inconclusive  # who won nothing is not promoted
         ways["goals"] = [{"guardrail": "errors"}]
         ways["experiment"] = _EXPERIMENTS[setting.experiment]
+    if setting.segments != "no":
+        split = {"label": SITE, "values": [*SITES], "guardrails": ["errors"], "atLeast": 1}
+        ways["segments"] = [split]
     if setting.authority != "full":
         ways["authority"] = setting.authority
     if setting.hooks == "yes":

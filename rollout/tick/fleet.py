@@ -317,7 +317,7 @@ class Fleet:
         self.head = seq
         self._unloaded[rollout].append(seq)
         if self.states[rollout].guardrails:
-            self.states[rollout] = replace(self.states[rollout], guardrails={})
+            self.states[rollout] = replace(self.states[rollout], guardrails={}, segments={})
 
     def _schedule(self, rollout: str, state: RolloutState) -> None:
         """Update the due times, from the journal's times: a restart causes no extra look."""

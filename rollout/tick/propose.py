@@ -20,16 +20,14 @@ Step = tuple[Fact, RolloutState]
 
 def ask(rollout: str, state: RolloutState) -> Ask:
     """Build the question to the observer: all samples newer than those that were counted."""
-    newest = {
-        name: look_started_at(state, guardrail) for name, guardrail in state.guardrails.items()
-    }
+    newest = {name: look_started_at(state, guardrail) for name, guardrail in state.measured.items()}
     for own in state.plan.spec.guardrails:
         if newest[own.name] is None and not own.metric.needs_stable:
             newest[own.name] = state.guardrails[own.name].newest("canary")
         elif own.metric.pairs is not None:  # what came first of both orders, of which one may end
             newest[own.name] = state.guardrails[own.name].newest_of_all
     since = {name: at for name, at in newest.items() if at is not None}
-    guardrails = state.guardrails.items()
+    guardrails = state.measured.items()
     cursors = {name: guardrail.cursor for name, guardrail in guardrails if guardrail.tally is None}
     marks = {name: guardrail.tally for name, guardrail in guardrails}
     return Ask(rollout, state.plan, since, cursors, marks, state.started_at)
@@ -103,14 +101,13 @@ def _build_observed(
     if answer is None:
         return None
     series, problems = dict(answer.series), dict(answer.problems)
+    measured = state.measured
     tallies = {
         name: tally
         for name, tally in answer.tallies.items()
-        if answer.marks.get(name) == state.guardrails[name].tally  # else others counted meanwhile
+        if answer.marks.get(name) == measured[name].tally  # else others counted meanwhile
     }
-    recorded = {
-        name: guardrail.problem for name, guardrail in state.guardrails.items() if guardrail.problem
-    }
+    recorded = {name: own.problem for name, own in measured.items() if own.problem}
     # Who cannot be asked says nothing of its clock.
     skew = state.skew if answer.skew is None else answer.skew
     if not series and not tallies and problems == recorded and skew == state.skew:

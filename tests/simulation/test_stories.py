@@ -146,8 +146,10 @@ def test_one_armed_exposures_are_blind(monkeypatch):
     lab = Lab(GOOD, plan=plan(whenBlind={"hold": "20s"}))
     original = lab.world._add
 
-    def mute(version, counter, counts):
-        return None if (version, counter) == ("v2", "score") else original(version, counter, counts)
+    def mute(version, counter, *counted):
+        return (
+            None if (version, counter) == ("v2", "score") else original(version, counter, *counted)
+        )
 
     monkeypatch.setattr(lab.world, "_add", mute)
     lab.run(120)

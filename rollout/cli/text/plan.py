@@ -25,13 +25,25 @@ def in_words(plan: Plan) -> str:
         f"  allowed: {'; '.join(limits)}\n"
         f"  false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)}: "
-        f"{_describe_pods(plan)}{_describe_experiment(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
+        f"{_describe_pods(plan)}{_describe_segments(plan)}{_describe_experiment(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
     )
 
 
 def _format_notes(plan: Plan) -> str:
     label = click.style("note", fg="yellow")
     return "".join(f"\n  {label}: {note}" for note in list_notes(plan))
+
+
+def _describe_segments(plan: Plan) -> str:
+    """Describe which parts of the units are judged by themselves."""
+    lines = []
+    for declared in plan.spec.segments or ():
+        own = [s for s in plan.spec.segment_guardrails if s.label == declared.label]
+        names = join([*dict.fromkeys(segment.of for segment in own)])
+        least = f"numbers of fewer than {declared.at_least:,} units are not shown"
+        values = ", ".join(declared.values)
+        lines.append(f"\n  also by {declared.label} ({values}): {names}; {least}")
+    return "".join(lines)
 
 
 def _describe_experiment(plan: Plan) -> str:

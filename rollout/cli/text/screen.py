@@ -13,7 +13,7 @@ from rich.text import Text
 
 from analysis.verdict.readout import Readout
 from rollout.explain.forecast import Timer
-from rollout.explain.status import GoalLine, Line, Report
+from rollout.explain.status import GoalLine, Line, Report, SegmentLine
 from rollout.plan.fields.units import duration, percent
 
 _TODAY = 12 * 3600.0  # seconds from which on a time needs its date
@@ -62,6 +62,7 @@ def rollout_panel(report: Report) -> RenderableType:
     head = Text.assemble(versions, phase, "   ", weight_bar(report), step)
     foot = Text(f"now   {report.said}" if report.said else "now   waiting for the first look")
     parts: list[RenderableType] = [head, Guardrails(report.guardrails), foot]
+    parts += [Text(_describe_segment(segment)) for segment in report.segments]
     parts += [Text(_describe_goal(goal)) for goal in report.goals]
     if report.observational:
         parts.append(Text(f"basis {report.basis}", style="yellow"))
@@ -85,6 +86,11 @@ def rollout_panel(report: Report) -> RenderableType:
 def _describe_goal(goal: GoalLine) -> str:
     """Say what is known of a goal on one line."""
     return f"goal  {goal.name}, {goal.conclusion}: {goal.said}"
+
+
+def _describe_segment(segment: SegmentLine) -> str:
+    """Say what is known of a segment on one line."""
+    return f"of    {segment.name}, {segment.verdict}: {segment.said}"
 
 
 def weight_bar(report: Report) -> Text:

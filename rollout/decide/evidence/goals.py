@@ -15,9 +15,18 @@ from rollout.decide.state.trial import BestEvidence
 
 
 def conclude_goals(state: RolloutState) -> dict[str, GoalResult]:
-    """Return what is known of each goal; evidence over all goals is the most that it ever was."""
+    """Return what is known of each goal, of all units."""
+    results = conclude_in_segments(state)
+    return {name: results[name] for name in state.goals}
+
+
+def conclude_in_segments(state: RolloutState) -> dict[str, GoalResult]:
+    """Return what is known of each goal, and of each in every segment.
+
+    All are one family: evidence over all of them is the most that it ever was.
+    """
     level = state.plan.spec.false_winner
-    results = conclude(state.goals, level) if state.goals else {}
+    results = conclude({**state.goals, **state.segment_goals}, level) if state.goals else {}
     return {
         name: _latch(result, state.trial.best.get(name, BestEvidence()), -math.log(level))
         for name, result in results.items()
@@ -30,7 +39,7 @@ def note_best(state: RolloutState) -> RolloutState:
         return state
     best = {
         name: BestEvidence(max(result.better_of_all, 0.0), max(result.worse_of_all, 0.0))
-        for name, result in conclude_goals(state).items()
+        for name, result in conclude_in_segments(state).items()
     }
     if best == state.trial.best:
         return state

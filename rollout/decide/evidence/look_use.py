@@ -48,7 +48,7 @@ def find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | N
 
     Which series are there depends on scrapes, and not on what was counted.
     """
-    own, tally = state.guardrails[guardrail], fact.tallies.get(guardrail)
+    own, tally = state.measured[guardrail], fact.tallies.get(guardrail)
     at = look_started_at(state, own)
     if at is None and own.test.is_alone:
         at = own.newest("canary")

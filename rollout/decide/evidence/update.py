@@ -1,12 +1,12 @@
 """Apply one look to a rollout's evidence.
 
-How it works: a look brings counts, or raw samples, by guardrail. `read_units` returns the counts of
-both versions since the look before. `pair_with_baseline` replaces stable's counts where the plan
-compares the canary with the time before a switch. `_update_test` then gives the counts to the
-guardrail's test, in one of three ways that depend only on the look's time: `learn` (the canary had
-no request yet, only stable's past is taken in), `watch` (warm-up or mirrored requests, only a crash
-counts) or `update` (harm and safety are tested). At last `_check_traffic_share` tests whether the
-canary got the share of requests that the split promised it.
+How it works: a look brings counts, or raw samples, by guardrail and segment. `read_units` returns
+the counts of both versions since the look before. `pair_with_baseline` replaces stable's counts
+where the plan compares the canary with the time before a switch. `_update_test` then gives the
+counts to the guardrail's test, in one of three ways that depend only on the look's time: `learn`
+(the canary had no request yet, only stable's past is taken in), `watch` (warm-up or mirrored
+requests, only a crash counts) or `update` (harm and safety are tested). At last
+`_check_traffic_share` tests whether the canary got the share of requests that the split promised.
 
 What may be counted is always decided by the time at which the look began, which the looks before
 fixed, and never by the look's own counts: otherwise the tests' error rates would not hold.
@@ -70,20 +70,35 @@ def apply_observation(state: RolloutState, fact: Observed, _seq: int) -> Rollout
         state = replace(state, steady_at=None)
     is_short = is_partial(state, fact.at)
     is_whole = counted not in fact.unbelieved and not is_short
+    segments = _update_segments(state, fact) if state.segments else state.segments
     if is_whole and state.following is not None:
         after = replace(state, guardrails=guardrail_states)
         state = replace(state, following=count_followers(after, exposures, since, fact.at))
     if is_over(state):
-        return replace(state, guardrails=guardrail_states, looked_at=fact.at)
+        return replace(state, guardrails=guardrail_states, segments=segments, looked_at=fact.at)
     return replace(
         state,
         guardrails=guardrail_states,
+        segments=segments,
         looked_at=fact.at,
         untouched=_count_untouched(state, exposures),
         first_canary_at=_find_first_request(state, guardrail_states[counted], exposures, since),
         **_check_traffic_share(state, exposures, since, state.clock, whole=is_whole),
         requests_per_look=_count_requests(state, exposures, since, is_short=is_short),
     )
+
+
+def _update_segments(state: RolloutState, fact: Observed) -> dict[str, GuardrailState]:
+    """Return the guardrails of segments after one look; nothing waits for them."""
+    segments = {}
+    for segment in state.plan.spec.segment_guardrails:
+        guardrail = segment.guardrail
+        own, counts = read_units(state.segments[segment.name], fact, guardrail, state.started_at)
+        if not is_over(state):
+            begin = find_look_begin(state, fact, segment.name)
+            own = _update_test(state, own, counts, guardrail, begin)
+        segments[segment.name] = own
+    return segments
 
 
 def _begins_anew(state: RolloutState, after: Mapping[str, GuardrailState]) -> bool:
@@ -139,7 +154,7 @@ def _update_test(
     if guardrail.metric.pairs is not None:
         use = choose_use_of_pairs(state, begin, guardrail.lag)
         return _update_pairs(guardrail_state, counts, use)
-    before, lag = state.guardrails[guardrail.name], guardrail.lag
+    before, lag = state.measured[guardrail.name], guardrail.lag
     # Pairing asks `before`, not `guardrail_state`, whose cursor already stands at the look's end.
     paired = before
     if guardrail.metric.needs_stable:

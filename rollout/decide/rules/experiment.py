@@ -9,11 +9,11 @@ takes the canary back, or asks a person, as the plan says. Guardrails go on all 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from analysis.fast_replace import replace
 from analysis.verdict.superiority_test import GoalResult, GoalTest
-from rollout.decide.evidence.goals import conclude_goals
+from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import split_at
 from rollout.decide.rules.authority import act_as_full
@@ -40,14 +40,15 @@ def comparing(view: View) -> Choice | None:
     experiment = state.plan.spec.experiment
     if experiment is None or state.phase != "stepping" or not at_last_step(state):
         return None
-    results = conclude_goals(state)
+    results = conclude_in_segments(state)
     if not is_over(state, view.clock, results):
         return _reallocate(view, experiment.allocation) or hold(view, Reason.EXPERIMENT)
-    reasons = list_results(results)
-    is_left = state.authority == "advance" and is_winner(results)  # it asks for any promotion
+    reasons = list_results(results, state.goals)
+    has_won = is_winner(results, state.goals)
+    is_left = state.authority == "advance" and has_won  # it asks for any promotion
     if experiment.winner == "ask" and not is_left and not _is_granted(state):
         return pause(view, Reason.AWAITING_PERSON, *reasons)
-    if not is_winner(results):
+    if not has_won:
         return roll_back(view, *reasons)
     choice = proven(view)
     is_first = choice is not None and choice.reasons == (Reason.ALL_SAFE,)
@@ -88,7 +89,7 @@ def is_over(state: RolloutState, clock: float, results: Mapping[str, GoalResult]
     experiment, trial = state.plan.spec.experiment, state.trial
     if experiment is None or not trial.has_begun:
         return False
-    if experiment.early and all(r.conclusion != "undecided" for r in results.values()):
+    if experiment.early and all(results[name].conclusion != "undecided" for name in state.goals):
         return True
     end = experiment.end
     has_lasted = end.after is not None and trial.lasted_by(clock) >= end.after
@@ -97,17 +98,22 @@ def is_over(state: RolloutState, clock: float, results: Mapping[str, GoalResult]
     return has_lasted or has_looks or has_units
 
 
-def is_winner(results: Mapping[str, GoalResult]) -> bool:
-    """Return whether the canary has won: better at a goal, and worse at none."""
-    conclusions = [result.conclusion for result in results.values()]
-    return "better" in conclusions and "worse" not in conclusions
+def is_winner(results: Mapping[str, GoalResult], goals: Collection[str]) -> bool:
+    """Return whether the canary has won: better at a goal, and worse at none and in no segment."""
+    is_better = any(results[name].conclusion == "better" for name in goals)
+    return is_better and all(result.conclusion != "worse" for result in results.values())
 
 
-def list_results(results: Mapping[str, GoalResult]) -> list[str]:
-    """Return the reason of each goal that is concluded; that none is better where none is."""
+def list_results(results: Mapping[str, GoalResult], goals: Collection[str]) -> list[str]:
+    """Return the reason of each goal that is concluded; that none is better where none is.
+
+    Of segments only those that are worse decide anything.
+    """
     named = [(name, result.conclusion) for name, result in sorted(results.items())]
     worse = [Reason.WORSE.of(name) for name, conclusion in named if conclusion == "worse"]
-    better = [Reason.BETTER.of(name) for name, conclusion in named if conclusion == "better"]
+    better = [
+        Reason.BETTER.of(n) for n, conclusion in named if conclusion == "better" and n in goals
+    ]
     return [*worse, *better] or [Reason.NOT_BETTER]
 
 

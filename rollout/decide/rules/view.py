@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from analysis import sample_ratio
@@ -90,5 +90,21 @@ def view(state: RolloutState, now: float, lived: float | None = None) -> View:
         )
         for guardrail in state.plan.spec.guardrails
     }
-    judgement = judge(guards, confidence.false_rollback, confidence.false_promotion)
+    levels = confidence.false_rollback, confidence.false_promotion
+    judgement = judge(guards, *levels, _list_segments(state, guards))
     return View(state, now, blind, judgement, lived)
+
+
+def _list_segments(state: RolloutState, guards: Mapping[str, Guarded]) -> dict[str, Guarded]:
+    """Return the guardrails of segments; one without samples has nothing to weigh, so far."""
+    segments = {}
+    for segment in state.plan.spec.segment_guardrails if state.segments else ():
+        own = state.segments[segment.name]
+        segments[segment.name] = replace(
+            guards[segment.of],
+            test=own.test,
+            blind=own.problem or own.test.problem,
+            own_logs=own.logs,
+            of=segment.of,
+        )
+    return segments

@@ -204,6 +204,17 @@ class RolloutState:
     blind_since: Mapping[str, float] = field(default_factory=dict)  # first blind look, by guardrail
     authority: Authority = FULL
     trial: TrialProgress = field(default_factory=TrialProgress)
+    segments: Mapping[str, GuardrailState] = field(default_factory=dict)  # guardrails of segments
+
+    @property
+    def measured(self) -> Mapping[str, GuardrailState]:
+        """The guardrails, and those of single segments."""
+        return {**self.guardrails, **self.segments} if self.segments else self.guardrails
+
+    @property
+    def segment_goals(self) -> Mapping[str, GoalTest]:
+        """What is to get better in single segments, by the segment's guardrail."""
+        return {name: own.goal for name, own in self.segments.items() if own.goal is not None}
 
     @property
     def goals(self) -> Mapping[str, GoalTest]:
@@ -466,11 +477,12 @@ def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     return HistogramTest(tolerance)
 
 
-def _begin_goal(plan: Plan, guardrail: Guardrail) -> GoalTest | None:
+def _begin_goal(plan: Plan, name: str) -> GoalTest | None:
     """Return the test of whether a guardrail's metric gets better, where the plan asks that."""
-    goal = next((g for g in plan.spec.goals or () if g.guardrail == guardrail.name), None)
+    goal = next((g for g in plan.spec.goals or () if g.guardrail == name), None)
     if goal is None:
         return None
+    guardrail = next(g for g in plan.spec.guardrails if g.name == name)
     if guardrail.metric.pairs is not None:
         return PairsGoal()
     edge = None if goal.edge is None else find_edge_in(goal.edge, guardrail.metric.unit)
@@ -484,6 +496,15 @@ def begin_rollout(fact: Started) -> RolloutState:
     has_holdback = bool(plan.spec.holdback)
     authority = find_narrowest(plan.spec.authority, fact.authority)
     share_start = sample_ratio.start(is_late=fact.late_shares)
+
+    def begin(guardrail: Guardrail, of: str) -> GuardrailState:
+        return GuardrailState(
+            test_of(guardrail, watches_collapse=fact.watches_collapse),
+            has_late_start=has_holdback and guardrail.has_past,
+            share_start=share_start,
+            goal=_begin_goal(plan, of),
+        )
+
     return RolloutState(
         plan=plan,
         total=fact.total,
@@ -495,15 +516,8 @@ def begin_rollout(fact: Started) -> RolloutState:
         noted_at=fact.at,
         resumed_wall=fact.at,
         delivery=Delivery(wanted=nothing, confirmed=nothing),
-        guardrails={
-            g.name: GuardrailState(
-                test_of(g, watches_collapse=fact.watches_collapse),
-                has_late_start=has_holdback and g.has_past,
-                share_start=share_start,
-                goal=_begin_goal(plan, g),
-            )
-            for g in plan.spec.guardrails
-        },
+        guardrails={g.name: begin(g, g.name) for g in plan.spec.guardrails},
+        segments={s.name: begin(s.guardrail, s.of) for s in plan.spec.segment_guardrails},
         shares=share_start,
         attempt=fact.attempt,
         controller=fact.controller,

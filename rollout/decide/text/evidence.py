@@ -1,18 +1,25 @@
-"""Texts about evidence: shown harm, shown safety, and what is still missing."""
+"""Texts about evidence: shown harm, shown safety, and what is still missing.
+
+Numbers of a segment with few units are not told.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.decide.evidence.unlabelled import describe_unlabelled
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
-from rollout.decide.text.measurement import harmed, measured, proven, unproven
+from rollout.decide.text.measurement import harmed, measured, name_units, proven, unproven
 from rollout.decide.text.numbers import chance, join
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.trial.segments import SegmentGuardrail
 
+_NUMBERS = ("canary", "canary_bad", "stable", "stable_bad", "estimate", "low", "high", "harm")
 _NAMED = 2  # guardrails that are named when only all of them together show harm
 
 
@@ -22,14 +29,18 @@ def describe_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
     The joint evidence is an e-process: with a version within every margin it ever reaches e with
     chance 1/e at most (Ville's inequality).
     """
-    guardrails, readouts = _by_name(state), judgement.readouts
+    guardrails, readouts = list_measured(state), judgement.readouts
     if name == "crash":
         where = "on its copies" if state.split.way == "mirror" else "in its warm-up"
         harm = f"the canary fails outright {where}"
     elif name == "joint":
         worst = sorted(readouts.items(), key=lambda item: -item[1].harm)[:_NAMED]
         texts = "; ".join(measured(guardrails[n], readout) for n, readout in worst)
+        if segment := _find_worst_segment(judgement, least=worst[-1][1].harm):
+            texts += f"; {describe_segment_harm(state, segment, judgement)}"
         harm = f"the guardrails together are worse than allowed ({texts})"
+    elif name in judgement.segments:
+        harm = describe_segment_harm(state, name, judgement)
     elif guardrails[name].never is not None:  # no evidence, so there is no chance of an error
         return harmed(guardrails[name], readouts[name])
     else:
@@ -49,22 +60,24 @@ def describe_chance(state: RolloutState, judgement: Judgement) -> str:
 
 def describe_proof(state: RolloutState, judgement: Judgement) -> str:
     """Describe the proven bound of every guardrail."""
-    guardrails = _by_name(state)
+    guardrails = list_measured(state)
     texts = [proven(guardrails[name], readout) for name, readout in judgement.readouts.items()]
     return f"every guardrail is within its margin: {join(texts)}"
 
 
 def describe_missing_proof(state: RolloutState, names: Sequence[str], judgement: Judgement) -> str:
     """Describe what is measured of guardrails that are not proven safe."""
-    guardrails = _by_name(state)
+    guardrails = list_measured(state)
     return "; ".join(
         f"{unproven(guardrails[name], judgement.readouts[name])}{_note_unlabelled(state, name)}"
         for name in names
     )
 
 
-def _by_name(state: RolloutState) -> dict[str, Guardrail]:
-    return {guardrail.name: guardrail for guardrail in state.plan.spec.guardrails}
+def _find_worst_segment(judgement: Judgement, least: float) -> str:
+    """Return the segment with the most evidence of harm, where it has more than `least`."""
+    worst = max(judgement.segments, key=judgement.harm_of, default="")
+    return worst if worst and judgement.harm_of(worst) > least else ""
 
 
 def _assumes_independence(state: RolloutState) -> bool:
@@ -73,9 +86,64 @@ def _assumes_independence(state: RolloutState) -> bool:
 
 def _note_unlabelled(state: RolloutState, name: str) -> str:
     """Note what counts against the canary because nobody can tell what came of it."""
-    unlabelled, metric = state.guardrails[name].unlabelled, _by_name(state)[name].metric
+    unlabelled, metric = state.guardrails[name].unlabelled, list_measured(state)[name].metric
     if unlabelled is None:
         return ""
     if metric.pairs is not None:
         return f"; {describe_unlabelled(unlabelled, metric)}, left out"
     return f"; {describe_unlabelled(unlabelled, metric)}, which counts against a promotion"
+
+
+def list_measured(state: RolloutState) -> dict[str, Guardrail]:
+    """Return the guardrails by name, and those of single segments."""
+    spec = state.plan.spec
+    segments = {segment.name: segment.guardrail for segment in spec.segment_guardrails}
+    return {guardrail.name: guardrail for guardrail in spec.guardrails} | segments
+
+
+def find_segment(state: RolloutState, name: str) -> SegmentGuardrail | None:
+    """Return the segment of a guardrail; None for one that counts all units."""
+    return next((s for s in state.plan.spec.segment_guardrails if s.name == name), None)
+
+
+def is_suppressed(segment: SegmentGuardrail, canary: int, stable: int) -> bool:
+    """Return whether a segment has too few units of a version for its numbers to be told."""
+    return min(canary, stable) < segment.at_least
+
+
+def describe_few(segment: SegmentGuardrail) -> str:
+    """Say why a segment has no numbers."""
+    return f"fewer than {segment.at_least:,} {name_units(segment.guardrail.metric)} of a version"
+
+
+def describe_segment_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
+    """Describe the harm to one segment."""
+    segment, readout = find_segment(state, name), judgement.read_segment(name)
+    if segment is None or not is_suppressed(segment, readout.canary, readout.stable):
+        return harmed(list_measured(state)[name], readout)
+    return f"{name} is worse than allowed ({describe_few(segment)}, so its numbers are not told)"
+
+
+def describe_segment(segment: SegmentGuardrail, readout: Readout) -> str:
+    """Describe what is measured of one segment, as far as it may be told."""
+    if is_suppressed(segment, readout.canary, readout.stable):
+        return describe_few(segment)
+    return measured(segment.guardrail, readout).removeprefix(f"{segment.name}: ")
+
+
+def list_segment_numbers(state: RolloutState, judgement: Judgement) -> dict[str, dict[str, Any]]:
+    """Return each segment's verdict, and its numbers where it has enough units."""
+    return {
+        segment.name: {
+            "verdict": judgement.segment_verdicts[segment.name].kind,
+            **_list_numbers(segment, judgement.read_segment(segment.name)),
+        }
+        for segment in state.plan.spec.segment_guardrails
+        if segment.name in judgement.segments
+    }
+
+
+def _list_numbers(segment: SegmentGuardrail, readout: Readout) -> dict[str, Any]:
+    if is_suppressed(segment, readout.canary, readout.stable):
+        return {"at_least": segment.at_least}
+    return {key: getattr(readout, key) for key in _NUMBERS}

@@ -7,9 +7,15 @@ from typing import Any
 
 from analysis.fast_replace import replace
 from analysis.verdict.pairs_test import PairsGoal
-from analysis.verdict.superiority_test import Conclusion, GoalTest
-from rollout.decide.evidence.goals import conclude_goals
+from analysis.verdict.superiority_test import Conclusion, GoalResult, GoalTest
+from rollout.decide.evidence.goals import conclude_goals, conclude_in_segments
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.evidence import (
+    describe_few,
+    find_segment,
+    is_suppressed,
+    list_measured,
+)
 from rollout.decide.text.kinds.pairs import compare_pairs
 from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
@@ -18,15 +24,17 @@ from rollout.plan.fields.units import duration, percent
 
 def measure_goal(state: RolloutState, name: str) -> str:
     """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
-    goal, level = state.goals[name], state.plan.spec.false_winner
+    goal, level = {**state.goals, **state.segment_goals}[name], state.plan.spec.false_winner
+    guardrail, segment = list_measured(state)[name], find_segment(state, name)
     if isinstance(goal, PairsGoal):
         return compare_pairs(goal.signs, level)
-    guardrail = next(g for g in state.plan.spec.guardrails if g.name == name)
     edge = guardrail.metric.edge if goal.edge is None else goal.edge
     bad = name_bad(replace(guardrail.metric, edge=edge))
     contrast = goal.contrast
     if contrast.difference is None:
         return goal.problem or "nothing is compared yet"
+    if segment is not None and is_suppressed(segment, contrast.e_c, contrast.e_s):
+        return describe_few(segment)
     canary, stable = (
         percent(float(f"{bad / max(units, 1):.3g}"))
         for bad, units in ((contrast.x_c, contrast.e_c), (contrast.x_s, contrast.e_s))
@@ -62,10 +70,12 @@ def describe_progress(state: RolloutState, clock: float) -> str:
 def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) -> str:
     """Describe one goal that is better or worse, and how unlikely that is by chance alone."""
     level = state.plan.spec.false_winner
-    result = conclude_goals(state)[name]
+    result = conclude_in_segments(state)[name]
     evidence = result.better_of_all if conclusion == "better" else result.worse_of_all
-    count = len(state.goals)
+    count, segments = len(state.goals), len(state.segment_goals)
     family = f" over all {count} goals" if count > 1 else ""
+    if segments:
+        family = f" over {count} goal{'s' if count > 1 else ''} and {segments} in segments"
     return (
         f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
         f"equal versions: below {chance(evidence)}{family} (the plan accepts {percent(level)})"
@@ -94,20 +104,13 @@ def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
     level = state.plan.spec.false_winner
     results = conclude_goals(state)
     return {
-        name: _list_numbers(state.goals[name], level)
-        | {
-            "better": result.better / math.log(10),
-            "worse": result.worse / math.log(10),
-            "better_of_all": result.better_of_all / math.log(10),
-            "worse_of_all": result.worse_of_all / math.log(10),
-            "needed": -math.log10(level),
-            "conclusion": result.conclusion,
-        }
+        name: list_goal_numbers(state.goals[name], result, level)
         for name, result in results.items()
     }
 
 
-def _list_numbers(goal: GoalTest, level: float) -> dict[str, Any]:
+def list_goal_numbers(goal: GoalTest, result: GoalResult, level: float) -> dict[str, Any]:
+    """Return one goal's numbers as plain data, see `list_numbers`."""
     contrast = goal.contrast
     low, high = goal.bound_difference(level)
     return {
@@ -119,4 +122,10 @@ def _list_numbers(goal: GoalTest, level: float) -> dict[str, Any]:
         "difference": contrast.difference,
         "low": low if contrast.e_c else None,
         "high": high if contrast.e_c else None,
+        "better": result.better / math.log(10),
+        "worse": result.worse / math.log(10),
+        "better_of_all": result.better_of_all / math.log(10),
+        "worse_of_all": result.worse_of_all / math.log(10),
+        "needed": -math.log10(level),
+        "conclusion": result.conclusion,
     }

@@ -34,7 +34,7 @@ def allowance(guardrail: Guardrail) -> str:
     if guardrail.never is not None:
         return f"{guardrail.never.count - 1:,} bad {metric.unit}"
     if guardrail.bound is not None:
-        what = f"{_name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
+        what = f"{name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
         return f"{percent(guardrail.bound)} {what or f'bad {metric.unit}'}"
     if metric.pairs is not None:
         return allow_pairs(guardrail)
@@ -81,10 +81,11 @@ def _shares(guardrail: Guardrail, readout: Readout) -> str:
             (readout.stable_bad, readout.stable),
         )
     )
-    return f"{canary} of the canary's {_name_units(metric)} {_happen(metric)}, stable's {stable}"
+    return f"{canary} of the canary's {name_units(metric)} {_happen(metric)}, stable's {stable}"
 
 
-def _name_units(metric: DeclaredMetric) -> str:
+def name_units(metric: DeclaredMetric) -> str:
+    """Name the units that a metric counts, in the plural."""
     return "requests" if metric.is_time else _plural(metric.unit)
 
 
@@ -96,7 +97,7 @@ def name_bad(metric: DeclaredMetric) -> str:
     """Say which units are bad: `requests are bad`, or what lies beyond the metric's edge."""
     if metric.edge is None:
         return f"{_plural(metric.unit)} are bad"
-    return f"{_name_units(metric)} {_happen(metric)}"
+    return f"{name_units(metric)} {_happen(metric)}"
 
 
 def _happen(metric: DeclaredMetric) -> str:
@@ -126,7 +127,7 @@ def _share_alone(guardrail: Guardrail, readout: Readout) -> str:
         bounds = f"{hundredths(max(readout.low, 0.0))} to {hundredths(readout.high)}, "
     allowed, metric = hundredths(guardrail.bound or 0.0), guardrail.metric
     if guardrail.beyond is not None:
-        happened = f"{_name_units(metric)} {_happen(metric)}"
+        happened = f"{name_units(metric)} {_happen(metric)}"
     else:
         happened = f"{metric.unit} are bad"
     return f"{share} of the canary's {happened} ({bounds}allowed {allowed})"
@@ -229,10 +230,12 @@ def proven(guardrail: Guardrail, readout: Readout) -> str:
 
 def closest(judgement: Judgement) -> str:
     """Name the guardrail with the most evidence of harm; empty where there is hardly any."""
-    name, readout = max(judgement.readouts.items(), key=lambda item: item[1].harm)
-    if readout.harm < _NOTICED:
+    harms = {name: readout.harm for name, readout in judgement.readouts.items()}
+    harms |= {name: judgement.harm_of(name) for name in judgement.segments}
+    name = max(harms, key=lambda own: harms[own])
+    if harms[name] < _NOTICED:
         return ""
-    return f" (closest: {name}, {readout.harm * 100:.0f} % of the evidence for a rollback)"
+    return f" (closest: {name}, {harms[name] * 100:.0f} % of the evidence for a rollback)"
 
 
 def nearness(judgement: Judgement) -> str:

@@ -10,6 +10,7 @@ from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import observational
+from rollout.decide.text.evidence import list_segment_numbers
 from rollout.decide.text.experiment import list_numbers
 
 _DIGITS = 6  # recorded numbers must replay to the same text on every machine
@@ -40,6 +41,7 @@ def numbers(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
             for name, readout in judgement.readouts.items()
         },
         **_list_goals(state),
+        **_list_segments(state, judgement),
     }
 
 
@@ -51,6 +53,15 @@ def _list_goals(state: RolloutState) -> dict[str, Any]:
         for name, numbers in goals.items()
     }
     return {"goals": rounded} if rounded else {}
+
+
+def _list_segments(state: RolloutState, judgement: Judgement) -> dict[str, Any]:
+    """Return the numbers of segments, only where a plan has any."""
+    rounded = {
+        name: {key: _round(value) for key, value in numbers.items()}
+        for name, numbers in list_segment_numbers(state, judgement).items()
+    }
+    return {"segments": rounded} if rounded else {}
 
 
 def _read_mismatch(state: RolloutState) -> float:

@@ -27,6 +27,7 @@ CHARTS: Mapping[str, str] = {
     "evidence": "Evidence of harm of each guardrail and together, against that of a rollback.",
     "safety": "Evidence of safety of each guardrail, against that of a promotion.",
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
+    "segments": "Each segment's difference with its interval and its margin.",
     "goals": "Each goal's difference with its interval, at all looks at once.",
     "pairs": "Who won the pairs that a judge compared, over both orders and by order.",
     "quality": "What a judge and people call bad, by version, and both together.",
@@ -37,7 +38,7 @@ CHARTS: Mapping[str, str] = {
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
 
-_OPTIONAL = {"goals", "pairs", "quality"}
+_OPTIONAL = {"segments", "goals", "pairs", "quality"}
 """Charts that are left out where their table is empty."""
 
 _SHARES = {

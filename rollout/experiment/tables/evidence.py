@@ -14,8 +14,8 @@ from rollout.plan.fields.metric import DeclaredMetric
 from rollout.review.history import RecordedRollout
 from rollout.review.look import GuardrailAtLook, Look
 
-CRASH, TOGETHER = "crash watch", "all together"
-"""What has evidence of harm beside the guardrails; a rollback rests on the second."""
+CRASH, SEGMENTS, TOGETHER = "crash watch", "segments", "all together"
+"""What has evidence of harm beside the guardrails; a rollback rests on the last."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ReplayRow:
 
 
 def evidence(record: RecordedRollout) -> Iterator[EvidenceRow]:
-    """Yield the evidence by look: of each guardrail, of the crash watch, and all together."""
+    """Yield the evidence by look: of guardrails, crash watch, segments, and all together."""
     harm_needed, safety_needed = -math.log10(record.alpha), -math.log10(record.beta)
     for look in record.looks:
         at = to_time(record.state.started_at + look.seconds)
@@ -93,7 +93,7 @@ def evidence(record: RecordedRollout) -> Iterator[EvidenceRow]:
                 safety_needed=safety_needed,
                 verdict=reading.verdict,
             )
-        rest = {CRASH: look.log10_crash, TOGETHER: look.log10_mean}
+        rest = {CRASH: look.log10_crash, SEGMENTS: look.log10_segments, TOGETHER: look.log10_mean}
         for name, harm in rest.items():
             if harm is not None:
                 yield EvidenceRow(look.seconds, at, name, harm, harm_needed, None, None, "")

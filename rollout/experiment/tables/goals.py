@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.verdict.superiority_test import SuperiorityTest
-from rollout.decide.text.experiment import list_numbers
+from analysis.verdict.superiority_test import GoalResult, GoalTest, SuperiorityTest
+from rollout.decide.evidence.goals import conclude_in_segments
+from rollout.decide.text.evidence import describe_few, is_suppressed
+from rollout.decide.text.experiment import list_goal_numbers
 from rollout.experiment.tables import uplift
-from rollout.experiment.tables.retest import list_compared
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.trial.segments import SegmentGuardrail
 from rollout.review.history import RecordedRollout
 
 
 @dataclass(frozen=True)
 class GoalRow:
-    """One goal of the plan, as the controller acted on it.
+    """One goal of the plan, as the controller acted on it; of all units, or of one `segment`.
 
     `low` and `high` bound the difference of shares of bad units at all looks at once; `change` is
     the ratio of the shares less 1, with bounds of its own (None: without one). `better` and
     `worse` are evidence as log10, alone and corrected for all goals (e-Holm); `needed` is what a
-    conclusion takes. `note` says what is not enough.
+    conclusion takes. `note` says what is not enough, or that a segment has too few units for its
+    numbers to be numbers_shown.
     """
 
     goal: str
+    segment: str
     what: str
     conclusion: str
-    canary_units: int
-    stable_units: int
+    canary_units: int | None
+    stable_units: int | None
     canary_share: float | None
     stable_share: float | None
     difference: float | None
@@ -35,48 +40,81 @@ class GoalRow:
     change: float | None
     change_low: float | None
     change_high: float | None
-    better: float
-    worse: float
-    better_of_all: float
-    worse_of_all: float
+    better: float | None
+    worse: float | None
+    better_of_all: float | None
+    worse_of_all: float | None
     needed: float
     level: float
     note: str
 
 
 def goals(record: RecordedRollout) -> Iterator[GoalRow]:
-    """Yield each goal of the plan, in its order; none where it declares none."""
-    spec = record.state.plan.spec
-    level, tests = spec.false_winner, record.state.goals
-    recorded = list_numbers(record.state)
-    guardrails = {guardrail.name: guardrail for guardrail in spec.guardrails}
-    for goal in spec.goals or ():
+    """Yield each goal of the plan, in its order, then those of segments; none without any."""
+    state = record.state
+    results = conclude_in_segments(state) if state.goals else {}
+    guardrails = {guardrail.name: guardrail for guardrail in state.plan.spec.guardrails}
+    for goal in state.plan.spec.goals or ():
         name = goal.guardrail
-        own, numbers = tests[name], recorded[name]
-        contrast, guardrail = own.contrast, guardrails[name]
-        counts = [units.counts for units in list_compared(record) if units.guardrail == name]
-        row = None  # what one version of a pair loses the other wins: no share is relative to one
-        if isinstance(own, SuperiorityTest):
-            row = uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
-        yield GoalRow(
-            goal=name,
-            what=uplift.describe_bad(guardrail, own.edge),
-            conclusion=numbers["conclusion"],
-            canary_units=contrast.e_c,
-            stable_units=contrast.e_s,
-            canary_share=contrast.x_c / contrast.e_c if contrast.e_c else None,
-            stable_share=contrast.x_s / contrast.e_s if contrast.e_s else None,
-            difference=numbers["difference"],
-            low=numbers["low"],
-            high=numbers["high"],
-            change=row.change if row else None,
-            change_low=row.change_low if row else None,
-            change_high=row.change_high if row else None,
-            better=numbers["better"],
-            worse=numbers["worse"],
-            better_of_all=numbers["better_of_all"],
-            worse_of_all=numbers["worse_of_all"],
-            needed=numbers["needed"],
-            level=level,
-            note=own.problem or ("" if contrast.e_c else "no look compared both versions"),
-        )
+        yield _build_row(record, guardrails[name], results[name], None)
+    for segment in state.plan.spec.segment_guardrails:
+        if segment.name in results:
+            yield _build_row(record, segment.guardrail, results[segment.name], segment)
+
+
+def _build_row(
+    record: RecordedRollout,
+    guardrail: Guardrail,
+    result: GoalResult,
+    segment: SegmentGuardrail | None,
+) -> GoalRow:
+    state, level = record.state, record.state.plan.spec.false_winner
+    own = (state.segment_goals if segment else state.goals)[guardrail.name]
+    numbers = list_goal_numbers(own, result, level)
+    is_hidden = segment is not None and is_suppressed(segment, own.contrast.e_c, own.contrast.e_s)
+    row = None if is_hidden else _compare(record, guardrail, own, level)
+    numbers_shown = {key: None if is_hidden else value for key, value in numbers.items()}
+    return GoalRow(
+        goal=segment.of if segment else guardrail.name,
+        segment=f"{segment.label}={segment.value}" if segment else "",
+        what=uplift.describe_bad(guardrail, own.edge),
+        conclusion=result.conclusion,
+        canary_units=numbers_shown["canary"],
+        stable_units=numbers_shown["stable"],
+        canary_share=_divide(numbers_shown["canary_bad"], numbers_shown["canary"]),
+        stable_share=_divide(numbers_shown["stable_bad"], numbers_shown["stable"]),
+        difference=numbers_shown["difference"],
+        low=numbers_shown["low"],
+        high=numbers_shown["high"],
+        change=row.change if row else None,
+        change_low=row.change_low if row else None,
+        change_high=row.change_high if row else None,
+        better=numbers_shown["better"],
+        worse=numbers_shown["worse"],
+        better_of_all=numbers_shown["better_of_all"],
+        worse_of_all=numbers_shown["worse_of_all"],
+        needed=numbers["needed"],
+        level=level,
+        note=_note(own, segment if is_hidden else None),
+    )
+
+
+def _compare(
+    record: RecordedRollout, guardrail: Guardrail, own: GoalTest, level: float
+) -> uplift.UpliftRow | None:
+    if not isinstance(own, SuperiorityTest):
+        return None  # what one version of a pair loses the other wins: no share is relative to one
+    units = [*record.units, *record.segment_units]
+    name = guardrail.name
+    counts = [look.counts for look in units if look.guardrail == name and look.is_compared]
+    return uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
+
+
+def _divide(bad: int | None, units: int | None) -> float | None:
+    return bad / units if bad is not None and units else None
+
+
+def _note(own: GoalTest, hidden: SegmentGuardrail | None) -> str:
+    if hidden is not None:
+        return describe_few(hidden)
+    return own.problem or ("" if own.contrast.e_c else "no look compared both versions")

@@ -97,6 +97,8 @@ def joined(
             raise InputError(message) from None
         yield _read_result(name, result[name], sizes, note)
     for row in goals(record):
+        if row.segment:
+            continue  # units are not told apart by the plan's labels
         yield JoinedRow(
             metric=row.goal,
             source="controller",
@@ -110,8 +112,8 @@ def joined(
             change_low=row.change_low,
             change_high=row.change_high,
             p_value=None,
-            stable_units=row.stable_units,
-            canary_units=row.canary_units,
+            stable_units=row.stable_units or 0,
+            canary_units=row.canary_units or 0,
             note=row.note,
         )
 

@@ -12,7 +12,7 @@ from rollout.observe.bulk.catalogue import MANY, BulkAnswer, Catalogue
 from rollout.observe.bulk.ends import Ends
 from rollout.observe.matrix import Item, by_version
 from rollout.observe.parse import ParsedSamples, read_raw
-from rollout.observe.query import QueryPart, begin_cursor, parts_of
+from rollout.observe.query import QueryPart, begin_cursor, measured_parts_of
 from rollout.observe.selectors.source import Source
 from rollout.observe.tally.digests import DigestKey
 from rollout.observe.tally.large import read_again
@@ -42,7 +42,7 @@ class LookCounter:
         return [
             (source, query_part, mark)
             for ask in asks
-            for source, query_part in parts_of(ask)
+            for source, query_part in measured_parts_of(ask)
             if (mark := (ask.marks or {}).get(query_part.guardrail)) is not None
             and self._standings.recall(query_part.rollout, query_part.guardrail, mark) is None
         ]
@@ -75,7 +75,7 @@ class LookCounter:
 
         A guardrail that could not be taken up is left out. Without marks the ask's cursors count.
         """
-        for source, query_part in parts_of(ask):
+        for source, query_part in measured_parts_of(ask):
             if ask.marks is None:
                 yield source, query_part
             elif (standing := self._find(ask, query_part.guardrail)) is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.alias_generators import to_camel
@@ -47,6 +48,13 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=False
     )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See pydantic: what a copy has computed of its fields is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 def written(default: str, description: str) -> Any:
@@ -110,7 +118,7 @@ Name = Annotated[str, Field(pattern=_NAME)]
 Namespace = Annotated[str, Field(pattern=_NAMESPACE)]
 DnsLabel = Namespace
 Word = Annotated[str, Field(pattern=_WORD)]
-VersionText = Annotated[str, Field(pattern=_VERSION)]
+LineText = Annotated[str, Field(pattern=_VERSION)]
 Label = Annotated[str, Field(pattern=LABEL)]
 Url = Annotated[str, Field(pattern=_URL)]
 Text = Annotated[str, Field(min_length=1)]

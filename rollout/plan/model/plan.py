@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -40,6 +39,12 @@ from rollout.plan.model.terms import (
     only_observes,
 )
 from rollout.plan.model.trial.fit import check_experiment_fits, check_goals_fit
+from rollout.plan.model.trial.segments import (
+    SegmentGuardrail,
+    SegmentLabel,
+    check_segments_fit,
+    split_guardrails,
+)
 from rollout.plan.model.trial.terms import FALSE_WINNER, Goal, Trial
 
 __all__ = [
@@ -79,6 +84,11 @@ class Spec(Model):
     guardrails: list[Guardrail] = Field(min_length=1, description="What must not get worse.")
     goals: list[Goal] | None = Field(
         None, min_length=1, description="What is to get better, of what is guarded."
+    )
+    segments: list[SegmentLabel] | None = Field(
+        None,
+        min_length=1,
+        description="Labels that split the guardrails' units: harm to one segment rolls back too.",
     )
     confidence: Confidence = Field(Confidence(), description="Declared error rates.")
     prometheus: Prometheus = Field(Prometheus(), description="Where the evidence is read.")
@@ -140,6 +150,11 @@ class Spec(Model):
     def false_winner(self) -> float:
         """The chance that any goal is ever called better or worse wrongly."""
         return self.experiment.false_winner if self.experiment else FALSE_WINNER
+
+    @cached_property
+    def segment_guardrails(self) -> tuple[SegmentGuardrail, ...]:
+        """The guardrails of single segments, which are judged beside the plan's own."""
+        return split_guardrails(self.segments or (), self.guardrails)
 
     @property
     def before(self) -> float | None:
@@ -270,6 +285,15 @@ class Spec(Model):
         if goals is not None and "guardrails" in info.data:
             check_goals_fit(goals, info.data["guardrails"])
         return goals
+
+    @field_validator("segments")
+    @classmethod
+    def _check_segments(
+        cls, segments: list[SegmentLabel] | None, info: ValidationInfo
+    ) -> list[SegmentLabel] | None:
+        if segments is not None and "guardrails" in info.data:
+            check_segments_fit(segments, info.data["guardrails"])
+        return segments
 
     @field_validator("experiment")
     @classmethod
@@ -411,12 +435,6 @@ class Plan(Model):
     def document(self) -> dict[str, Any]:
         """The plan as plain data, itself a valid plan document."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """See pydantic: a copy's digest is its own."""
-        copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("digest", None)
-        return copied
 
     @cached_property
     def digest(self) -> str:

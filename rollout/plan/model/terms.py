@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from rollout.plan.fields.base import Model, Name, Namespace, VersionText, written
+from rollout.plan.fields.base import LineText, Model, Name, Namespace, written
 from rollout.plan.fields.units import RISK, Duration, PercentOrNumber
 
 Risk = Annotated[PercentOrNumber, Field(gt=0, lt=0.5), RISK]
@@ -45,7 +45,7 @@ class Metadata(Model):
 class Version(Model):
     """One of the two versions."""
 
-    version: VersionText = Field(
+    version: LineText = Field(
         description="Value of the version label that marks this arm's series."
     )
 

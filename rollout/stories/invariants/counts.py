@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rollout.decide.record.facts import Decided
 from rollout.stories.invariants.base import Invariant, RolloutTrace
 from rollout.stories.setting import CANARY, STABLE
+from rollout.stories.world.traffic import ServiceTraffic
 
 _SERIES = 2  # of one version, that a proxy shows
 
@@ -17,6 +21,8 @@ class CountsAreTrue(Invariant):
 
     def on_decision(self, trace: RolloutTrace, fact: Decided) -> None:
         traffic = self.chronicle.traffic(trace)
+        parts = fact.numbers.get("segments", {})
+        self._check_segments(traffic, parts)
         for name, numbers in fact.numbers.get("guardrails", {}).items():
             for arm, version in (("canary", CANARY), ("stable", STABLE)):
                 counted, served = numbers.get(arm) or 0, traffic.served[version]
@@ -25,6 +31,14 @@ class CountsAreTrue(Invariant):
                 bad, failed = numbers.get(f"{arm}_bad") or 0, traffic.failed[version]
                 if name == "errors" and bad > failed:
                     self.break_(f"{name}: {bad} failures counted of {version}, {failed} are true")
+
+    def _check_segments(self, traffic: ServiceTraffic, parts: Mapping[str, Any]) -> None:
+        """Check that all segments together have no more than was served."""
+        for arm, version in (("canary", CANARY), ("stable", STABLE)):
+            for key, most in ((arm, traffic.served), (f"{arm}_bad", traffic.failed)):
+                counted = sum(numbers.get(key) or 0 for numbers in parts.values())
+                if counted > most[version]:
+                    self.break_(f"{counted} {key} counted in segments, {most[version]} are true")
 
 
 class WindowsAreClean(Invariant):

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from rollout.ports import HookCall
-from rollout.stories.setting import SCRAPE, SERVICE, Setting, build_plan
+from rollout.stories.setting import SCRAPE, SERVICE, SITE, SITES, Setting, build_plan
 from rollout.stories.world.apiserver import Key, SimulatedApi
 from rollout.stories.world.exporters import PRIVATE, SimulatedExporter
 from rollout.stories.world.process import SimulatedProcess
@@ -149,6 +149,8 @@ class StoryWorld:
         phase = float(self.dice.uniform(0, SCRAPE)) if job == "judge" else 0.37 * self._pods
         exporter = SimulatedExporter(job, instance, self.now, phase, pod, tells_start=tells_start)
         exporter.extra = (("end_user", PRIVATE),)
+        if self.setting.segments != "no":
+            exporter.extra += ((SITE, SITES[self._pods % len(SITES)]),)
         self.prometheus.targets.append(exporter)
         return exporter
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from rollout.experiment.experiment import Experiment
+from rollout.experiment.report import render
 from rollout.review.history import history
 from rollout.simulate import Behaviour
 from tests.support.worlds import BAD, GOOD, Lab
@@ -41,6 +42,12 @@ def bad(labs: dict[str, Lab]) -> Experiment:
 @pytest.fixture
 def good(labs: dict[str, Lab]) -> Experiment:
     return Experiment(history(labs["promoted"].entries))
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without their charts, which take most of their time; charts have tests of theirs."""
+    monkeypatch.setattr(render, "_draw", lambda *_: {"light": "data:,", "dark": "data:,"})
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_a_plan_without_goals_has_none(good):
     assert compose(good).tables["goals"] == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_has_a_chapter_of_goals_where_there_are_any(won, good):
     assert "declares as goals" in to_page(won, compose(won))
     assert "declares as goals" not in to_page(good, compose(good))

@@ -1,1 +1,1 @@
-"""An A/B experiment of a plan: its goals, its end, its shares, and whether they fit the plan."""
+"""What a plan asks beside its guardrails: segments, goals, an experiment; and whether they fit."""

@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.counting.counts import Counts
 from analysis.histograms.alternatives import HistogramTolerance
@@ -169,3 +171,37 @@ def test_a_histogram_is_read_at_its_least_proven_edge():
     assert readout.words == f"share above {readout.edge:g}"
     assert readout.canary == 3000
     assert readout.high < readout.allowed
+
+
+@given(
+    importances=st.lists(st.floats(0.1, 10.0), min_size=1, max_size=4),
+    segments=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    has_crash_watch=st.booleans(),
+)
+def test_with_segments_all_weights_still_sum_to_one(importances, segments, has_crash_watch):
+    """So the mean starts at one and stays an e-process: alpha holds with any number of parts."""
+    fresh = RateTest(RATE, has_crash_watch=has_crash_watch)
+    guards = {str(n): Guarded(fresh, own) for n, own in enumerate(importances)}
+    parts = {
+        f"{name}[{number}]": Guarded(fresh, guards[name].importance, of=name)
+        for name, count in zip(guards, segments, strict=False)
+        for number in range(count)
+    }
+    judgement = judge(guards, 0.01, 0.05, parts)
+    assert judgement.log_joint == pytest.approx(0.0, abs=1e-9)
+    for name in guards:
+        whole = judge(guards, 0.01, 0.05).log_parts[name]
+        own = [log for key, log in judgement.log_parts.items() if key.split("[")[0] == name]
+        assert math.log(sum(map(math.exp, own))) == pytest.approx(whole)
+
+
+def test_harm_to_a_part_is_harm_and_no_proof_is_asked_of_it():
+    parts = {
+        "errors[a]": replace(BAD, of="errors"),
+        "errors[b]": Guarded(RateTest(RATE), 1.0, of="errors"),
+    }
+    judgement = judge({"errors": GOOD}, 0.01, 0.05, parts)
+    assert judgement.cause == ("errors[a]",)
+    assert judgement.safe
+    assert judgement.verdicts.keys() == {"errors"}
+    assert judgement.segment_verdicts["errors[b]"].kind == "undecided"

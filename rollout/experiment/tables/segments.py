@@ -1,0 +1,158 @@
+"""Each segment of each guardrail: interval, verdict, and whether the canary is better or worse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis import family
+from analysis.verdict.readout import Readout
+from rollout.decide.text.evidence import describe_few, is_suppressed
+from rollout.errors import InputError
+from rollout.experiment.tables import uplift
+from rollout.experiment.tables.evidence import describe_share
+from rollout.experiment.tables.scorecard import find_last_view
+from rollout.experiment.tables.uplift import BETTER, OPEN, WORSE, UpliftRow
+from rollout.plan.model.trial.segments import SegmentGuardrail
+from rollout.review.history import RecordedRollout
+
+LEVEL = 0.05
+"""The chance that any row is ever called better or worse wrongly, unless another is asked for."""
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """One segment of one guardrail at the last look that was judged.
+
+    Units, shares, `difference`, `low`, `high` and `allowed` are as in a scorecard; `change` is
+    relative to stable's share. `harm` is the share of a rollback's evidence: 1 decides. `better`
+    and `worse` are evidence of a difference without margin, as log10, of rates: alone, and
+    corrected for all rows and the guardrails as a whole (e-Holm); `needed` is what a conclusion
+    takes. Where a version has fewer units than the plan asks for, all numbers are missing and
+    `note` says so.
+    """
+
+    label: str
+    segment: str
+    guardrail: str
+    verdict: str
+    what: str
+    canary_units: int | None
+    stable_units: int | None
+    canary_share: float | None
+    stable_share: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    allowed: float | None
+    change: float | None
+    harm: float | None
+    better: float | None
+    worse: float | None
+    better_of_all: float | None
+    worse_of_all: float | None
+    needed: float
+    conclusion: str
+    note: str
+
+
+def segments(
+    record: RecordedRollout, label: str | None = None, level: float = LEVEL
+) -> Iterator[SegmentRow]:
+    """Yield every segment of the plan, or those of one label; none where it declares none.
+
+    Raises InputError for a label that the plan does not split by, or a level that is no chance.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"a level is a chance above 0 and below 1, not {level!r}")
+    every = record.state.plan.spec.segment_guardrails
+    labels = dict.fromkeys(segment.label for segment in every)
+    if label is not None and label not in labels:
+        names = f"its segments are of {', '.join(labels)}" if labels else "it has no segments"
+        raise InputError(
+            f"the plan does not split by the label {label!r}: {names}. A journal holds only "
+            "what its plan names; declare it in `segments` of the next one"
+        )
+    last = find_last_view(record)
+    readouts = {segment.name: last.judgement.read_segment(segment.name) for segment in every}
+    compared_segments = [s for s in every if not _is_suppressed(s, readouts[s.name])]
+    compared = _compare(record, compared_segments, level)
+    for segment in every:
+        if label is None or segment.label == label:
+            verdict = last.judgement.segment_verdicts[segment.name]
+            yield _build_row(
+                segment,
+                readouts[segment.name],
+                (verdict.kind, verdict.reason),
+                compared.get(segment.name),
+                level,
+            )
+
+
+def _is_suppressed(segment: SegmentGuardrail, readout: Readout) -> bool:
+    return is_suppressed(segment, readout.canary, readout.stable)
+
+
+def _compare(
+    record: RecordedRollout, compared_segments: Sequence[SegmentGuardrail], level: float
+) -> Mapping[str, tuple[UpliftRow, float, float]]:
+    """Return by segment its comparison without margin, and both sides' evidence over all rows.
+
+    One family are the rows that are shown and the guardrails that they are parts of.
+    """
+    rows: dict[str, UpliftRow] = {}
+    whole = {segment.of for segment in compared_segments}
+    guardrails = {g.name: g for g in record.state.plan.spec.guardrails if g.name in whole}
+    guardrails |= {segment.name: segment.guardrail for segment in compared_segments}
+    units = [*record.units, *record.segment_units]
+    for name, guardrail in guardrails.items():
+        if guardrail.bad_margin is None:
+            continue
+        counts = [own.counts for own in units if own.guardrail == name and own.is_compared]
+        dispersion = record.state.measured[name].test.dispersion
+        row = uplift.compare(guardrail, counts, None, dispersion, level)
+        if row is not None:
+            rows[name] = row
+    logs = [row.better for row in rows.values()] + [row.worse for row in rows.values()]
+    adjusted = family.adjust([log * math.log(10) for log in logs])
+    both = zip(adjusted[: len(rows)], adjusted[len(rows) :], strict=True)
+    return {name: (rows[name], *pair) for name, pair in zip(rows, both, strict=True)}
+
+
+def _build_row(
+    segment: SegmentGuardrail,
+    readout: Readout,
+    verdict: tuple[str, str],
+    compared: tuple[UpliftRow, float, float] | None,
+    level: float,
+) -> SegmentRow:
+    is_hidden = _is_suppressed(segment, readout)
+    row, more, less = compared or (None, 0.0, 0.0)
+    needed = -math.log(level)
+    conclusion = BETTER if more >= needed else WORSE if less >= needed else OPEN
+    kind, reason = verdict
+    return SegmentRow(
+        label=segment.label,
+        segment=segment.value,
+        guardrail=segment.of,
+        verdict=kind,
+        what=describe_share(readout, segment.guardrail.metric),
+        canary_units=None if is_hidden else readout.canary,
+        stable_units=None if is_hidden else readout.stable,
+        canary_share=None if is_hidden else readout.canary_bad / readout.canary,
+        stable_share=None if is_hidden else readout.stable_bad / readout.stable,
+        difference=None if is_hidden else readout.estimate,
+        low=None if is_hidden else readout.low,
+        high=None if is_hidden else readout.high,
+        allowed=None if is_hidden else readout.allowed,
+        change=row.change if row else None,
+        harm=None if is_hidden else readout.harm,
+        better=row.better if row else None,
+        worse=row.worse if row else None,
+        better_of_all=more / math.log(10) if row else None,
+        worse_of_all=less / math.log(10) if row else None,
+        needed=needed / math.log(10),
+        conclusion=conclusion,
+        note=describe_few(segment) if is_hidden else reason,
+    )

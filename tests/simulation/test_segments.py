@@ -1,0 +1,142 @@
+"""Parts of the units are judged beside the whole: harm to one goes back, few units are not told."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from analysis.family import adjust
+from rollout.decide.evidence.goals import conclude_in_segments
+from rollout.decide.fold import fold_all
+from rollout.decide.rules.view import view
+from rollout.explain.decision import explain, text
+from rollout.explain.status import report
+from rollout.review.history import history
+from rollout.simulate import Behaviour
+from tests.support.worlds import BAD, GOOD, Lab, plan
+
+DEPARTMENTS = {"label": "department", "values": ["cardiology", "oncology", "geriatrics"]}
+STEPS = {"steps": ["25%", "50%"], "bake": "8s"}
+ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+HARMED = {("v2", "[department=oncology]"): Behaviour(errors=0.1)}
+
+
+def split_plan(**spec):
+    return plan(**{"segments": [DEPARTMENTS], "ramp": STEPS, "guardrails": [ERRORS], **spec})
+
+
+def run(apart=None, seed=1, rate=60.0, seconds=300.0, **spec):
+    lab = Lab(plan=split_plan(**spec), seed=seed, rate=rate)
+    lab.world.apart = apart or {}
+    lab.run(seconds)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def harmed():
+    return run(HARMED)
+
+
+def test_harm_to_one_segment_rolls_back_and_names_it(harmed):
+    decided = harmed.decisions[-1]
+    assert harmed.state.phase == "rolled back"
+    assert decided.reasons == ("harmful:errors[department=oncology]",)
+    assert "errors[department=oncology] more than 1 point above stable" in decided.sentence
+
+
+def test_the_whole_alone_does_not_show_it_as_soon(harmed):
+    alone = run(HARMED, segments=None)
+    assert alone.clock.now() - alone.begun > harmed.clock.now() - harmed.begun
+
+
+def test_a_replay_decides_the_same(harmed):
+    record = history(harmed.entries)
+    assert not [look for look in record.looks if look.differs]
+
+
+def test_a_good_canary_is_promoted_although_no_segment_is_proven():
+    lab = run(rate=20.0, segments=[{**DEPARTMENTS, "values": [*map(str, range(20))]}])
+    assert lab.state.phase == "promoted"
+    verdicts = view(lab.state, lab.clock.now()).judgement.segment_verdicts
+    assert {"undecided"} & {own.kind for own in verdicts.values()}
+
+
+def test_a_segment_nobody_counts_holds_nothing_up():
+    lab = Lab(plan=split_plan(), rate=60.0)
+    lab.world.hidden = {f"errors[department={value}]" for value in DEPARTMENTS["values"]}
+    assert lab.run(300).phase == "promoted"
+
+
+def test_harmless_canaries_stay_although_there_are_many_segments():
+    """Ten rollouts of twelve segments at a declared 1 %: two or more have a chance of .004."""
+    values = [*map(str, range(12))]
+    segments = [{**DEPARTMENTS, "values": values}]
+    runs = [run(seed=seed, rate=40.0, segments=segments) for seed in range(10)]
+    assert sum(lab.state.phase == "rolled back" for lab in runs) <= 1
+
+
+def test_numbers_of_few_units_are_told_nowhere(harmed):
+    values = DEPARTMENTS["values"]
+    lab = run(HARMED, segments=[{**DEPARTMENTS, "atLeast": 100_000}])
+    numbers = lab.decisions[-1].numbers["segments"]
+    verdicts = dict.fromkeys(values, "undecided") | {"oncology": "harmful"}
+    assert numbers == {
+        f"errors[department={value}]": {"verdict": verdicts[value], "at_least": 100_000}
+        for value in values
+    }
+    assert "fewer than 100,000 requests of a version" in lab.decisions[-1].sentence
+    lines = report(lab.rollout, lab.state, lab.clock.now()).segments
+    assert {(line.difference, line.low, line.high) for line in lines} == {(None, None, None)}
+    seq = next(e.seq for e in lab.entries if e.fact == lab.decisions[-1])
+    words = text(explain([entry for entry in lab.entries if entry.seq <= seq], seq))
+    assert "not told: fewer than 100,000 units" in words
+
+
+def test_what_is_learnt_of_the_whole_holds_for_its_parts(harmed):
+    """A segment's errors come in bunches as all do: its own past is too short to tell."""
+    state = fold_all([(entry.seq, entry.fact) for entry in harmed.entries])
+    for own in state.segments.values():
+        assert own.test.dispersion == state.guardrails["errors"].test.dispersion
+
+
+def test_goals_are_one_family_with_their_segments():
+    """Every question that is asked counts: evidence of one is corrected for all of them."""
+    state = run(goals=[{"guardrail": "errors"}]).state
+    results = conclude_in_segments(state)
+    assert results.keys() == {"errors", *state.segments}
+    own = {**state.goals, **state.segment_goals}
+    logs = [test.log_better for test in own.values()] + [test.log_worse for test in own.values()]
+    adjusted = dict(zip(own, adjust(logs), strict=False))
+    assert results["errors"].better_of_all >= adjusted["errors"]
+
+
+def test_a_canary_that_is_worse_in_one_segment_has_not_won():
+    trial = {"end": {"looks": 120}, "winner": "promote"}
+    apart = {
+        ("v1", f"[department={name}]"): Behaviour(errors=0.08) for name in DEPARTMENTS["values"]
+    }
+    apart |= {("v2", f"[department={name}]"): GOOD for name in DEPARTMENTS["values"]}
+    apart |= {
+        ("v1", "[department=oncology]"): Behaviour(errors=0.0),
+        ("v2", "[department=oncology]"): Behaviour(errors=0.03),
+    }
+    loose = [{**ERRORS, "margin": {"absolute": "20%"}}]
+    lab = run(apart, rate=200.0, seconds=900.0, goals=[{"guardrail": "errors"}], guardrails=loose,
+              experiment=trial, deadline="1h")  # fmt: skip
+    reasons = lab.decisions[-1].reasons
+    assert "worse:errors[department=oncology]" in reasons
+    assert "better:errors" in reasons
+    assert lab.state.phase == "rolled back"
+
+
+def test_a_plan_without_segments_is_as_it_was():
+    lab = Lab(BAD)
+    lab.run()
+    assert lab.state.segments == {}
+    assert not any("segments" in decided.numbers for decided in lab.decisions)
+    assert "segments" not in plan().document()["spec"]
+
+
+def test_states_that_forget_their_evidence_forget_segments_too(harmed):
+    assert dataclasses.replace(harmed.state, guardrails={}, segments={}).measured == {}

@@ -1,0 +1,78 @@
+"""Segments name values of labels, each of which narrows the guardrails that the label can split."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from rollout.observe.query import measured_parts_of, queries_of
+from rollout.plan.fields.matchers import Matcher
+from rollout.ports import Ask
+from tests.support.worlds import plan
+
+VALUES = ["cardiology", "oncology"]
+NEVER = {"name": "leaks", "template": "envoy/errors", "never": {}}
+
+
+def split(**segment):
+    return plan(segments=[{"label": "department", "values": VALUES, **segment}])
+
+
+def test_every_guardrail_that_is_compared_with_stable_is_split():
+    names = [segment.name for segment in split().spec.segment_guardrails]
+    assert names == [
+        f"{name}[department={value}]"
+        for name in ("errors", "latency", "accuracy")
+        for value in VALUES
+    ]
+
+
+def test_a_segment_reads_the_series_with_its_value_alone():
+    own = split(guardrails=["errors"])
+    for segment in own.spec.segment_guardrails:
+        exact = Matcher("department", "=", segment.value)
+        assert exact in segment.guardrail.metric.where
+    assert all("department" not in g.metric.labels for g in own.spec.guardrails)
+    texts = [query.text for query in queries_of(measured_parts_of(Ask("r", own, {})), 1e6)]
+    assert sum('department="oncology"' in text for text in texts) == 1
+
+
+def test_another_plan_s_segments_are_its_own():
+    """What a copy has computed of its guardrails must not be the first plan's."""
+    own = split()
+    assert len(own.spec.segment_guardrails) == 6
+    fewer = own.spec.model_copy(update={"guardrails": own.spec.guardrails[:1]})
+    assert len(fewer.segment_guardrails) == 2
+
+
+@pytest.mark.parametrize(
+    ("segment", "problem"),
+    [
+        ({"values": ["a", "a"]}, "`a` is given twice"),
+        ({"values": [*map(str, range(21))]}, "21 segments are too many"),
+        ({"guardrails": ["error"]}, "there is no guardrail `error`"),
+        ({"label": "envoy_response_code", "guardrails": ["errors"]}, "for something else already"),
+        ({"label": "le"}, "can split none of the guardrails"),
+        ({"atLeast": 0}, "greater than or equal to 1"),
+        ({"values": []}, "at least 1 item"),
+        ({"values": ["one\nline"]}, "should match pattern"),
+    ],
+)
+def test_what_does_not_fit_is_refused(segment, problem):
+    with pytest.raises(ValidationError, match=problem):
+        split(**segment)
+
+
+def test_a_label_is_given_once():
+    segment = {"label": "department", "values": ["a"]}
+    with pytest.raises(ValidationError, match="the label `department` is given twice"):
+        plan(segments=[segment, segment])
+
+
+def test_what_must_not_happen_at_all_has_no_segments():
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    segments = [{"label": "department", "values": VALUES}]
+    own = plan(guardrails=[errors, NEVER], segments=segments)
+    assert {segment.of for segment in own.spec.segment_guardrails} == {"errors"}
+    with pytest.raises(ValidationError, match="is not compared with stable"):
+        plan(guardrails=[errors, NEVER], segments=[{**segments[0], "guardrails": ["leaks"]}])
