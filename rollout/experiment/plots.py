@@ -182,7 +182,8 @@ class Plots:
             is_both = row.first == pairs.BOTH
             label = "over both orders alike" if is_both else f"{row.first} read first"
             label = f"the canary wins, {label} ({row.won + row.lost:,} decided pairs)"
-            _add_share(columns, label, (row.share, row.low, row.high), row.allowed)
+            allowed = row.allowed if is_both else None  # one order says nothing of the versions
+            _add_share(columns, label, (row.share, row.low, row.high), allowed)
             if is_both:
                 first = row.first_won, row.first_low, row.first_high
                 _add_share(columns, "the first place wins, over both orders alike", first, None)

@@ -82,6 +82,7 @@ def test_the_keys_of_the_json_are_stable():
             "health",
             "timeline",
             "quantiles",
+            "segments",
             "goals",
             "pairs",
             "quality",
