@@ -87,6 +87,7 @@ def count_believed(
     totals: dict[Arm, list[int]] = {arm: [0] * (len(cursor.edges) or 2) for arm in _ARMS}
     words: list[str] = []
     unlabelled: dict[Arm, int] = dict.fromkeys(_ARMS, 0)
+    apart: dict[Arm, tuple[int, ...]] = dict.fromkeys(_ARMS, ())
     for line in lines:
         if not line.points:
             continue
@@ -120,12 +121,21 @@ def count_believed(
         if cursor.started:
             _add(totals[line.series.arm], line.series, units)
             unlabelled[line.series.arm] += sum(units) * line.series.unlabelled
+            apart[line.series.arm] = line.series.add_apart(apart[line.series.arm], units)
             words += walk.words
     if cursor.started and plain.keys:
         for arm, total in totals.items():
             total[:] = map(add, total, plain.add_up(arm))
     canary, stable = (tuple(totals[arm]) for arm in _ARMS)
-    counts = Counts(canary, stable, cursor.edges, *unlabelled.values())
+    counts = Counts(
+        canary,
+        stable,
+        cursor.edges,
+        unlabelled["canary"],
+        unlabelled["stable"],
+        apart["canary"],
+        apart["stable"],
+    )
     last = _update(cursor.last, changed, plain)
     doubted = {key: until for key, until in doubted.items() if until > last[key][0]}
     cursor = replace(

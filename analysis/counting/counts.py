@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 EXACT = 2**53
 """The largest count that a float64 holds exactly; 10^12 is far below it."""
@@ -23,6 +24,7 @@ class Counts:
     last edge is infinity. Zero counts without edges are the neutral element of addition for both
     kinds, because a look without samples does not reveal the bucket layout. Of a rate's exposures
     so many are `unlabelled`: nobody can tell whether they are bad, and none is among the bad ones.
+    Of some metrics further kinds of units are counted `apart`, in an order that the metric knows.
 
     Raises:
         EvidenceError: a count is negative, not whole or not finite, or the number of counts differs
@@ -34,6 +36,8 @@ class Counts:
     edges: tuple[float, ...] = ()
     canary_unlabelled: int = 0
     stable_unlabelled: int = 0
+    canary_apart: tuple[int, ...] = ()
+    stable_apart: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for counts in (self.canary, self.stable):
@@ -51,6 +55,8 @@ class Counts:
             self.edges,
             self.canary_unlabelled + other.canary_unlabelled,
             self.stable_unlabelled + other.stable_unlabelled,
+            _add_apart(self.canary_apart, other.canary_apart),
+            _add_apart(self.stable_apart, other.stable_apart),
         )
 
     @property
@@ -93,6 +99,10 @@ def _check(counts: tuple[int, ...], width: int) -> None:
 
 def _add(counts: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(a + b for a, b in zip(counts, other, strict=True))
+
+
+def _add_apart(counts: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(sum, zip_longest(counts, other, fillvalue=0)))
 
 
 def _read_bad(edges: tuple[float, ...], counts: tuple[int, ...]) -> int:

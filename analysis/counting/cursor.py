@@ -49,6 +49,7 @@ class Series:
     Nobody can tell whether the units of one that is `unlabelled` are bad. One that counts an
     `amount`, such as tokens, may rise at any pace: a single request may add any number. What is a
     `sum` over processes falls where one of them is lost, which tells nothing of a restart.
+    Units of a further kind are counted `apart`, as the metric's kind of that number.
     `process` groups series that restart together: a restart
     visible in one of them holds for all; empty means the series is on its own. `schema` marks a
     native histogram, whose `edges` are the exponents of the boundaries around its occupied buckets
@@ -66,10 +67,20 @@ class Series:
     unlabelled: bool = False
     amount: bool = False
     is_sum: bool = False
+    apart: int | None = None
 
     def kinds(self, units: tuple[int, ...]) -> tuple[int, ...]:
         """Return what its units count: per bucket, or as (exposures, bad units)."""
         return units if self.edges else (units[0] * self.total, units[0] * self.bad)
+
+    def add_apart(self, apart: tuple[int, ...], units: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the units by further kind with those of this series, if it has one."""
+        if self.apart is None:
+            return apart
+        width = max(len(apart), self.apart + 1)
+        padded = [*apart, *[0] * (width - len(apart))]
+        padded[self.apart] += sum(units)
+        return tuple(padded)
 
 
 @dataclass(frozen=True)
@@ -144,14 +155,22 @@ def advance(cursor: Cursor, series: Sequence[Series]) -> tuple[Cursor, Counts]:
     edges = _find_layout(cursor, series)
     last, began = dict(cursor.last), restarts(series, cursor)
     counts: dict[Arm, list[int]] = {arm: [0] * (len(edges) or 2) for arm in ("canary", "stable")}
+    apart: dict[Arm, tuple[int, ...]] = {"canary": (), "stable": ()}
     for current in series:
         last_sample, moments = last.get((current.arm, current.key)), began.get(current.process, ())
-        for sample, increments in _iterate_increments(current, last_sample, moments):
+        for sample, units in _iterate_increments(current, last_sample, moments):
             last[current.arm, current.key] = sample
             # Before stable has reported there is no baseline: the cursor moves, nothing counts.
             if cursor.started:
-                counts[current.arm] = list(map(add, counts[current.arm], increments))
-    evidence = Counts(tuple(counts["canary"]), tuple(counts["stable"]), edges)
+                counts[current.arm] = list(map(add, counts[current.arm], current.kinds(units)))
+                apart[current.arm] = current.add_apart(apart[current.arm], units)
+    evidence = Counts(
+        tuple(counts["canary"]),
+        tuple(counts["stable"]),
+        edges,
+        canary_apart=apart["canary"],
+        stable_apart=apart["stable"],
+    )
     newest = {process: max(moments) for process, moments in began.items()}
     cursor = replace(cursor, last=last, edges=edges, restarts=newest)
     return cursor.after_baseline(), evidence
@@ -256,7 +275,7 @@ def _iterate_increments(
         again = dropped(before, after) or within(moments, at, sample[0])
         added = after if again else tuple(map(sub, after, before))
         at, before = sample[0], after
-        yield sample, series.kinds(added)
+        yield sample, added
 
 
 def buckets(cumulative: Sequence[int]) -> tuple[int, ...]:

@@ -58,3 +58,35 @@ class ExposureCount(UnweighedTest):
         """Compute the numbers for display."""
         is_counted = float(bool(self.canary))
         return Readout(canary=self.canary, stable=self.stable, safe=is_counted, words="exposures")
+
+
+@dataclass(frozen=True)
+class LabelCount(ExposureCount):
+    """A `SequentialTest` that tests nothing: what people said is shown beside a judge's scores."""
+
+    canary_bad: int = 0
+    stable_bad: int = 0
+
+    compared = "people's labels are"
+    is_shown_only = True
+    finding = "shown only: it decides nothing"
+
+    @property
+    def logs(self) -> Logs:
+        """Return that there is no evidence, and that no promotion waits for it."""
+        return Logs(-math.inf, math.inf, None)
+
+    def update(self, counts: Counts) -> LabelCount:
+        """Count both versions' labels, and bad ones."""
+        return replace(
+            self,
+            canary=self.canary + counts.canary_exposures,
+            stable=self.stable + counts.stable_exposures,
+            canary_bad=self.canary_bad + counts.canary_bad,
+            stable_bad=self.stable_bad + counts.stable_bad,
+        )
+
+    def read(self, log_harm: float, alpha: float, beta: float) -> Readout:
+        """Compute the numbers for display."""
+        plain = super().read(log_harm, alpha, beta)
+        return replace(plain, canary_bad=self.canary_bad, stable_bad=self.stable_bad)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, Self
 
 from analysis import family
 from analysis.counting.beyond import Worse, count_beyond
@@ -24,6 +24,74 @@ from analysis.rates.risk_difference import Contrast
 from analysis.verdict.rate_test import RateTest
 
 Conclusion = Literal["better", "worse", "undecided"]
+
+
+class Compared(Protocol):
+    """Both versions' units and bad ones, and the difference of their shares (None: unknown).
+
+    `log_divisor` is how many times as much the difference varies as that of independent units.
+    """
+
+    @property
+    def e_c(self) -> int: ...
+
+    @property
+    def e_s(self) -> int: ...
+
+    @property
+    def x_c(self) -> int: ...
+
+    @property
+    def x_s(self) -> int: ...
+
+    @property
+    def difference(self) -> float | None:
+        """The difference, see `risk_difference.interval`."""
+
+    @property
+    def log_divisor(self) -> float:
+        """How many times as much the difference varies, see `tempering.total`."""
+
+
+class GoalTest(Protocol):
+    """The test of a goal: whether the canary is better; every change returns a new test.
+
+    `looks` compared both versions, `units` of both; `problem` says why looks are not compared.
+    """
+
+    @property
+    def edge(self) -> float | None: ...
+
+    @property
+    def looks(self) -> int: ...
+
+    @property
+    def units(self) -> int: ...
+
+    @property
+    def problem(self) -> str: ...
+
+    @property
+    def contrast(self) -> Compared: ...
+
+    @property
+    def log_better(self) -> float:
+        """The log of the evidence that it is, as `SuperiorityTest.log_better`."""
+
+    @property
+    def log_worse(self) -> float:
+        """The log of the evidence that it is worse, as `SuperiorityTest.log_worse`."""
+
+    def learn(self, counts: Counts) -> Self: ...
+
+    def watch(self, counts: Counts) -> Self: ...
+
+    def update(self, counts: Counts) -> Self: ...
+
+    def with_dispersion(self, dispersion: Dispersion) -> Self: ...
+
+    def bound_difference(self, level: float) -> tuple[float, float]:
+        """Bound the difference of shares, as `SuperiorityTest.bound_difference`."""
 
 
 def _begin_test() -> RateTest:
@@ -67,16 +135,16 @@ class SuperiorityTest:
         """The log of the evidence that the canary's share of bad units is larger, `rate.logs`."""
         return self.test.logs.harm
 
-    def learn(self, counts: Counts) -> SuperiorityTest:
+    def learn(self, counts: Counts) -> Self:
         """Add stable's counts to the past, which only sets prior weights of the bets."""
         own, problem = self._count(counts)
         return self if own is None else replace(self, test=self.test.learn(own), problem=problem)
 
-    def watch(self, counts: Counts) -> SuperiorityTest:
+    def watch(self, counts: Counts) -> Self:
         """Run a look of the warm-up: only stable's past is learnt."""
         return self.learn(counts)
 
-    def update(self, counts: Counts) -> SuperiorityTest:
+    def update(self, counts: Counts) -> Self:
         """Run a compared look."""
         own, problem = self._count(counts)
         if own is None:
@@ -86,7 +154,7 @@ class SuperiorityTest:
             self, test=self.test.update(own), looks=self.looks + is_compared, problem=problem
         )
 
-    def with_dispersion(self, dispersion: Dispersion) -> SuperiorityTest:
+    def with_dispersion(self, dispersion: Dispersion) -> Self:
         """Temper all further evidence by the pods' dispersion."""
         return replace(self, test=self.test.with_dispersion(dispersion))
 
@@ -116,7 +184,7 @@ class GoalResult(NamedTuple):
     conclusion: Conclusion
 
 
-def conclude(tests: Mapping[str, SuperiorityTest], level: float) -> dict[str, GoalResult]:
+def conclude(tests: Mapping[str, GoalTest], level: float) -> dict[str, GoalResult]:
     """Conclude on every goal; the chance that any conclusion is ever wrong is at most `level`.
 
     Better and worse are two questions of one family, see `family.adjust`.

@@ -114,7 +114,7 @@ def recorded(
 
 def leave_out_unweighed(plan: Plan) -> Plan:
     """Return a plan with only what has an error rate. Raises InputError where nothing has."""
-    own = [guardrail for guardrail in plan.spec.guardrails if guardrail.weighs_evidence]
+    own = [guardrail for guardrail in plan.spec.guardrails if guardrail.has_past]
     if not own:
         raise InputError(
             f"{plan.name} has `never`, ratios and exposures alone, which are in no error rate"

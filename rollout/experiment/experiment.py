@@ -22,6 +22,7 @@ from rollout.experiment.tables import (
     uplift,
     what_if,
 )
+from rollout.experiment.tables.quality import pairs, people
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -77,6 +78,14 @@ class Experiment:
     def goals(self) -> Any:
         """Return the plan's goals: what was concluded, with difference and relative change."""
         return to_frame(goals.goals(self.record), goals.GoalRow, self._frames)
+
+    def pairs(self) -> Any:
+        """Return who won the pairs that a judge compared, by order, and its preference for one."""
+        return to_frame(pairs.pairs(self.record), pairs.PairsRow, self._frames)
+
+    def quality(self) -> Any:
+        """Return what a judge and people call bad, together where a joint counter allows it."""
+        return to_frame(people.quality(self.record), people.QualityRow, self._frames)
 
     def segments(self, label: str | None = None, level: float = 0.05) -> Any:
         """Return each segment of each guardrail, or those of one label of the plan.

@@ -24,6 +24,7 @@ from rollout.experiment.tables import (
     what_if,
 )
 from rollout.experiment.tables.evidence import CRASH, SEGMENTS, TOGETHER, EvidenceRow, IntervalRow
+from rollout.experiment.tables.quality import pairs, people
 from rollout.experiment.tables.timeline import EventRow, WeightRow
 from rollout.review.history import RecordedRollout
 
@@ -169,6 +170,60 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="Is the canary better?",
+        )
+
+    def pairs(self) -> Figure:
+        """Draw the canary's share of wins, and the first place's, over both orders and by order."""
+        from analysis.charts.rows import intervals as draw
+
+        groups: dict[str, Columns] = {}
+        for row in pairs.pairs(self.record):
+            columns = groups.setdefault(row.guardrail, _begin_columns())
+            is_both = row.first == pairs.BOTH
+            label = "over both orders alike" if is_both else f"{row.first} read first"
+            label = f"the canary wins, {label} ({row.won + row.lost:,} decided pairs)"
+            allowed = row.allowed if is_both else None  # one order says nothing of the versions
+            _add_share(columns, label, (row.share, row.low, row.high), allowed)
+            if is_both:
+                first = row.first_won, row.first_low, row.first_high
+                _add_share(columns, "the first place wins, over both orders alike", first, None)
+        level = self.record.state.plan.spec.false_winner
+        title = (
+            f"Pairs; over both orders intervals hold at all looks at once and err with {level:g}"
+        )
+        return draw(
+            groups,
+            axis="share of decided pairs (%)",
+            limit="allowed at least",
+            zero="a half",
+            title=title,
+            form=lambda share: f"{(share + 0.5) * 100:g}",
+        )
+
+    def quality(self) -> Figure:
+        """Draw what the judge and people call bad, and both together, by version."""
+        from analysis.charts.rows import intervals as draw
+
+        groups: dict[str, Columns] = {}
+        for row in people.quality(self.record):
+            if row.version == people.DIFFERENCE:
+                continue
+            title = f"{row.guardrail}, {row.version}: {row.combined}{_say_agreement(row)}"
+            columns = groups.setdefault(title, _begin_columns())
+            for label, own, count in (
+                (f"the judge, of {row.scored:,} scores", row.judge_share, row.scored),
+                (f"people, of {row.labelled:,} labels", row.human_share, row.labelled),
+            ):
+                low, high = rates.find_wilson(round((own or 0.0) * count), count)
+                _add_row(columns, label, (own, low, high))
+            if row.share is not None:
+                _add_row(columns, "both together", (row.share, row.low, row.high))
+        return draw(
+            groups,
+            axis="share of bad answers (%), with 95 % intervals, asked once",
+            zero="",
+            title="What the judge and people call bad",
+            form=lambda share: f"{share * 100:g}",
         )
 
     def goals(self) -> Figure:
@@ -338,6 +393,39 @@ class Plots:
             "action": [_find_action(row["event"]) for row in rows],
             "to": [row["to"] or 0.0 for row in rows],
         }
+
+
+def _say_agreement(row: people.QualityRow) -> str:
+    """Say how far judge and people agree: `; they agree on 93 % (kappa 0.71)`."""
+    if row.agreement is None:
+        return ""
+    kappa = "" if row.kappa is None else f" (kappa {row.kappa:.2f})"
+    return f"; they agree on {row.agreement * 100:.3g} % of {row.labelled:,}{kappa}"
+
+
+def _add_row(
+    columns: Columns, label: str, bounds: tuple[float | None, float | None, float | None]
+) -> None:
+    columns["label"].append(label)
+    for name, bound in zip(("estimate", "low", "high"), bounds, strict=True):
+        columns[name].append(bound)
+
+
+def _begin_columns() -> Columns:
+    return {"label": [], "estimate": [], "low": [], "high": [], "allowed": []}
+
+
+def _add_share(
+    columns: Columns,
+    label: str,
+    bounds: tuple[float | None, float | None, float | None],
+    allowed: float | None,
+) -> None:
+    """Add a share with its bounds as distances from a half."""
+    columns["label"].append(label)
+    names = ("estimate", "low", "high", "allowed")
+    for name, bound in zip(names, (*bounds, allowed), strict=True):
+        columns[name].append(None if bound is None else bound - 0.5)
 
 
 def _find_action(event: str) -> str:

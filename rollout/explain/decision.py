@@ -49,6 +49,11 @@ RULES = {
         "tests      none: both versions' sums for each unit, by Mantel & Haenszel over looks; the "
         "interval is rough, by how looks vary, and decides nothing"
     ),
+    "pairs": (
+        "tests      a sequential sign test of lost pairs, over both orders alike, without ties; "
+        "harm above the allowed share, safety below it"
+    ),
+    "human": "tests      none: people's labels are shown beside the judge's scores",
     "exposure": "tests      the share of traffic alone (sample ratio), and no harm",
     "never": "tests      none: what the canary does is counted, outside of the error rates",
 }
@@ -57,6 +62,8 @@ RULES = {
 def _choose_rule(guardrail: Guardrail) -> str:
     if not guardrail.metric.is_evidence:
         return RULES[guardrail.metric.kind]
+    if guardrail.metric.pairs is not None:
+        return RULES["pairs"]
     if guardrail.never is not None:
         return RULES["never"]
     if guardrail.bound is not None:

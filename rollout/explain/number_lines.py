@@ -34,8 +34,12 @@ def _format_numbers(numbers: dict[str, Any]) -> list[str]:
     """Format a guardrail's recorded numbers as lines."""
     if numbers["words"] == "sum per unit":
         return _format_sums(numbers)
+    if numbers["words"] == "share of pairs lost":
+        return _format_pairs(numbers)
     if numbers["words"] == "exposures":
-        return [f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"]
+        counted = f"  counted    canary {numbers['canary']:,}, stable {numbers['stable']:,}"
+        bad = numbers["canary_bad"], numbers["stable_bad"]
+        return [f"{counted}; bad {bad[0]:,} and {bad[1]:,}" if any(bad) else counted]
     counts = (
         f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
@@ -55,11 +59,31 @@ def _format_numbers(numbers: dict[str, Any]) -> list[str]:
             f"  difference {points(numbers['estimate'])} ({low} to {high}), allowed {allowed}; "
             f"{stratified} by Mantel & Haenszel"
         ),
-        (
-            f"  evidence   harm {_format_share(numbers['harm'])}, safety "
-            f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
-        ),
+        _format_evidence(numbers),
     ]
+
+
+def _format_pairs(numbers: dict[str, Any]) -> list[str]:
+    """Format decided pairs; shares are those of the canary's losses."""
+    lost, won = numbers["canary_bad"], numbers["stable_bad"]
+    counts = f"  pairs      the canary lost {lost:,} and won {won:,} of {numbers['canary']:,}"
+    if numbers["estimate"] is None:
+        return [counts]
+    share, low, high, allowed = (
+        f"{(0.5 + numbers[key]) * 100:.3g}" for key in ("estimate", "low", "high", "allowed")
+    )
+    return [
+        counts,
+        f"  lost       {share} % over both orders alike ({low} to {high}), allowed {allowed}",
+        _format_evidence(numbers),
+    ]
+
+
+def _format_evidence(numbers: dict[str, Any]) -> str:
+    return (
+        f"  evidence   harm {_format_share(numbers['harm'])}, safety "
+        f"{_format_share(numbers['safe'])} of what decides (on a log scale)"
+    )
 
 
 def list_segment_numbers(numbers: dict[str, Any]) -> list[str]:
@@ -100,8 +124,9 @@ def list_goal_numbers(numbers: dict[str, Any]) -> list[str]:
 
 def _format_goal(numbers: dict[str, Any]) -> list[str]:
     """Format one goal: counts, the difference, and the evidence alone and over all goals."""
+    noun = "lost pairs" if numbers.get("of") == "pairs" else "bad"
     counts = (
-        f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
+        f"  {noun:10} canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"
     )
     rule = "  tests      better and worse at a margin of nothing, corrected for all goals (e-Holm)"

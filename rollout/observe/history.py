@@ -70,7 +70,7 @@ def past_queries(
     `pod_labels` are those that were found, by guardrail.
     """
     spec = ask.plan.spec
-    guardrails = {g.name: g for g in spec.guardrails if g.weighs_evidence}
+    guardrails = {g.name: g for g in spec.guardrails if g.has_past}
     rates = {name for name, guardrail in guardrails.items() if guardrail.bad_margin is not None}
     parts = [pair for pair in parts_of(ask) if pair[1].guardrail in guardrails]
     if spec.declared_pods is not None:

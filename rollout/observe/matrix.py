@@ -124,6 +124,7 @@ def _build_counter(key: str, arm: Arm, items: Sequence[Item], metric: DeclaredMe
         unlabelled=metric.is_unlabelled(labels),
         amount=is_bad and metric.kind == "ratio",
         is_sum=is_sum(labels),
+        apart=metric.find_apart(labels),
     )
 
 

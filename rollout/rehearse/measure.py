@@ -148,7 +148,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
     labels_per_second = [
         counts[g.name].per_second
         for g in plan.spec.guardrails
-        if g.name in counts and g.metric.is_judged
+        if g.name in counts and g.metric.is_judged and g.metric.pairs is None
     ]
     if labels_per_second and figures.rate:
         figures = replace(figures, labelled=min(1.0, labels_per_second[0] / figures.rate))
@@ -158,7 +158,7 @@ def _combine_figures(plan: Plan, counts: Mapping[str, Count]) -> KnownFigures:
 def _derive_figures(guardrail: Guardrail, count: Count) -> KnownFigures:
     source, evidence = guardrail.metric, count.evidence
     rate = count.per_second if not source.is_judged else None
-    if not guardrail.weighs_evidence:
+    if not guardrail.has_past:
         return KnownFigures(rate=rate)
     if source.kind == "rate":
         # No bad unit in this time does not mean a rate of zero. Half a unit stands for it, so that

@@ -8,7 +8,7 @@ from rollout.decide.evidence.exposure import exposure_guardrail, has_affinity, s
 from rollout.decide.record.facts import Learned
 from rollout.decide.text.comparison import observational
 from rollout.decide.text.error_rates import describe_found_pods, rests_on
-from rollout.decide.text.unweighed import explain_rule
+from rollout.decide.text.kinds.unweighed import explain_rule
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Guardrail, Plan
 from rollout.rehearse.assumptions import Assumptions
@@ -45,6 +45,10 @@ def _check_guardrail(
     if guardrail.never is not None:
         message = f"{guardrail.name}: nothing is rehearsed of what must not happen"
         yield note("never", message, guardrail.name)
+        return
+    if guardrail.metric.pairs is not None:
+        message = f"{guardrail.name}: pairs are rehearsed of which each version wins a half"
+        yield note("pairs", f"{message}, one for each request that is labelled", guardrail.name)
         return
     if not guardrail.metric.is_evidence:
         message = f"{guardrail.name}: {explain_rule(guardrail)}; nothing is rehearsed of it"

@@ -180,7 +180,7 @@ def _compute_weight(plan: Plan, guardrail: Guardrail) -> float:
     With a margin of a counter among them, CRASH_WEIGHT of the mean belongs to the crash test.
     """
     guardrails = [other for other in plan.spec.guardrails if other.weighs_evidence]
-    rates = any(other.margin is not None for other in guardrails)
+    rates = any(other.margin is not None and other.has_past for other in guardrails)
     left = 1 - CRASH_WEIGHT if rates else 1.0
     return left * guardrail.importance / sum(other.importance for other in guardrails)
 

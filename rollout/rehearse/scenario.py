@@ -62,7 +62,7 @@ class Scenario:
     def touches(self, guardrail: Guardrail) -> bool:
         """Return whether this guardrail's metric differs in this world."""
         source = guardrail.metric
-        if not guardrail.weighs_evidence:
+        if not guardrail.has_past:
             return False
         if source.kind == "rate":
             return (self.fails if source.is_judged else self.errors) != Rate()
@@ -75,7 +75,7 @@ class Scenario:
             before, after = (bad_shares(guardrail, behaviour) for behaviour in (stable, canary))
             before *= guardrail.metric.needs_stable
             return after > margin.ratio * before + margin.absolute + _EXACT
-        if not guardrail.weighs_evidence:
+        if not guardrail.has_past:
             return False
         allowed = guardrail.tolerance or 0.0
         if source.worse == "high":
@@ -86,7 +86,7 @@ class Scenario:
 def bad_shares(guardrail: Guardrail, behaviour: Behaviour) -> float:
     """Return the share of bad units that a guardrail counts, 0 where no bucket ends at its edge."""
     metric = guardrail.metric
-    if not guardrail.weighs_evidence:
+    if not guardrail.has_past:
         return 0.0
     if metric.edge is None:
         return behaviour.fails if metric.is_judged else behaviour.errors

@@ -20,6 +20,7 @@ class Behaviour:
     """The behaviour of one version: shares 0 to 1, milliseconds, scores 0 to 1.
 
     `errors` is the share of failed requests, `fails` that of summaries that a judge fails. They
+    `wins` is the share of decided pairs that this version wins as the canary. Bad units
     come in bursts of geometric size K; `error_burst` and `fail_burst` are E[K^2] / E[K]. Latency is
     log-normal and scores are normal, unless bucket shares are given (one more than finite edges;
     the last is the open bucket's).
@@ -35,6 +36,7 @@ class Behaviour:
     fails: float = 0.02
     error_burst: float = 1.0
     fail_burst: float = 1.0
+    wins: float = 0.5
     latency_edges: tuple[float, ...] = LATENCY_EDGES
     score_edges: tuple[float, ...] = SCORE_EDGES
     latency_shares: tuple[float, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -48,6 +48,11 @@ class SimulatedService:
     guardrails (not a number), `missed` (probability of a missed scrape). `copies_count`: mirrored
     requests enter the canary's series, as in Istio; a local Envoy leaves them out.
 
+    People label a share `people` of what a judge does, where a guardrail counts that, and say the
+    same as it in a share `agreement`. Pairs: one for each request of a share `labelled`, where a
+    guardrail counts them. The canary is read first in a share `canary_first`; the first place wins
+    `first_wins` between equal versions.
+
     Of a plan with segments every request is of one value of each label, all as often; `apart` has
     behaviours of single segments, by version and segment.
     """
@@ -65,12 +70,18 @@ class SimulatedService:
     broken: set[str] = field(default_factory=set)
     missed: float = 0.0
     copies_count: bool = False
+    people: float = 0.2
+    agreement: float = 0.9
+    first_wins: float = 0.5
+    canary_first: float = 0.5
+    ties: float = 0.1
     apart: Mapping[tuple[str, str], Behaviour] = field(default_factory=dict)
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
     samples: dict[tuple[str, str], tuple[float, Counts]] = field(default_factory=dict)
     _labels: list[Unlabelled] = field(default_factory=list)
+    _has_people: bool = False
 
     def __post_init__(self) -> None:
         self._dice = np.random.default_rng(self.seed)
@@ -84,6 +95,7 @@ class SimulatedService:
     def advance(self, plan: Plan, now: float) -> None:
         """Let traffic flow and scrapes happen until `now`."""
         scrape = plan.spec.prometheus.scrape
+        self._has_people = any(own.metric.human for own in plan.spec.guardrails)
         if self.time is None:
             self.time = now - scrape - self.past
         scrapes = int((now - self.time + 1e-6) // scrape)
@@ -100,6 +112,8 @@ class SimulatedService:
         requests = int(self._dice.poisson(self.rate * seconds))
         canary = int(self._dice.binomial(requests, share))
         arms = {plan.spec.canary.version: canary, plan.spec.stable.version: requests - canary}
+        if any(guardrail.metric.pairs for guardrail in plan.spec.guardrails):
+            self._pair(plan.spec.canary.version, requests)
         for version, count in arms.items():
             self.served[version] = self.served.get(version, 0) + count
             for cell, own in self._deal(plan, count):
@@ -107,6 +121,22 @@ class SimulatedService:
         if self.copies_count and (copies := self.router.copies(plan)):
             copied = int(self._dice.binomial(requests, copies))
             self._answer_requests(plan.spec.canary.version, copied, since, seconds)
+
+    def _pair(self, canary: str, requests: int) -> None:
+        """Let a judge compare both versions' answers to some requests, in both orders."""
+        dice, wins = self._dice, self.behaviours[canary].wins
+        pairs = int(dice.binomial(requests, self.labelled))
+        decided = pairs - int(dice.binomial(pairs, self.ties))
+        first = int(dice.binomial(decided, self.canary_first))
+        preference = self.first_wins - 0.5
+        for order, count, share in (
+            ("canary", first, wins + preference),
+            ("stable", decided - first, wins - preference),
+        ):
+            won = int(dice.binomial(count, min(max(share, 0.0), 1.0)))
+            self._add("canary", f"{order} canary", np.array([won]), ())
+            self._add("canary", f"{order} stable", np.array([count - won]), ())
+        self._add("canary", "stable tie", np.array([pairs - decided]), ())
 
     def _deal(self, plan: Plan, count: int) -> list[tuple[Cell, int]]:
         """Deal requests to the segments that they are of; all are of one where a plan has none."""
@@ -171,9 +201,22 @@ class SimulatedService:
     def _judge(self, version: str, labels: int, cell: Cell) -> None:
         behaviour, dice = self._find_behaviour(version, cell), self._dice
         failed = self._draw_bad(labels, behaviour.fails, behaviour.fail_burst)
+        if self._has_people:
+            self._ask_people(version, labels, failed)
         self._add(version, "pass", np.array([labels - failed]), cell)
         self._add(version, "fail", np.array([failed]), cell)
         self._add(version, "score", dice.multinomial(labels, behaviour.scores), cell)
+
+    def _ask_people(self, version: str, labels: int, failed: int) -> None:
+        """Let people label some of the answers that the judge has scored."""
+        dice = self._dice
+        read = int(dice.binomial(labels, self.people))
+        bad = int(dice.hypergeometric(failed, labels - failed, read)) if read else 0
+        for judge, count in (("fail", bad), ("pass", read - bad)):
+            same = int(dice.binomial(count, self.agreement))
+            other = "pass" if judge == "fail" else "fail"
+            self._add(version, f"{judge} {judge}", np.array([same]), ())
+            self._add(version, f"{judge} {other}", np.array([count - same]), ())
 
     def _add(self, version: str, counter: str, counts: Counts, cell: Cell) -> None:
         """Add to a counter, and to that of each segment."""
@@ -207,6 +250,8 @@ class SimulatedService:
         self, ask: Ask, guardrail: Guardrail, segment: str = ""
     ) -> tuple[Series, ...]:
         since = ask.since.get(guardrail.name, -math.inf)
+        if guardrail.metric.pairs is not None:
+            return tuple(self._iterate_pairs(since))
         spec = ask.plan.spec
         arms: tuple[tuple[Arm, str], ...] = (
             ("canary", spec.canary.version),
@@ -219,6 +264,15 @@ class SimulatedService:
             for counter in parts(guardrail)
         ]
         return tuple(series for series in candidates if series is not None)
+
+    def _iterate_pairs(self, since: float) -> Iterator[Series]:
+        arms: tuple[Arm, ...] = ("canary", "stable")
+        for arm, winner in product(arms, ("canary", "stable", "tie")):
+            key = f"{arm} {winner}"
+            at, counts = self.samples.get(("canary", key), (-math.inf, None))
+            if counts is not None and at > since:
+                lost, apart = winner not in {arm, "tie"}, 0 if winner == "tie" else None
+                yield Series(key, arm, ((at, (float(counts[0]),)),), bad=lost, apart=apart)
 
     def _is_counted(self, guardrail: Guardrail, version: str) -> bool:
         """Whether anybody counts for a version: a dead server counts nothing, its proxy does."""
@@ -240,6 +294,11 @@ class SimulatedService:
         if counter == "latency":
             edges = tuple(edge / scale_of(metric) for edge in edges)
         open_ = (*edges, math.inf) if edges else ()
+        if metric.human is not None:
+            judge, human = counter.split()
+            own = {metric.human.human: human, metric.human.judge: judge}
+            apart = metric.human.find_cell(own)
+            return Series(counter, arm, (sample,), bad=human == "fail", apart=apart)
         if counter == "amount":
             return Series(counter, arm, (sample,), bad=True, total=False, amount=True)
         return Series(counter, arm, (sample,), bad=counter in {"bad", "fail"}, edges=open_)
@@ -253,6 +312,8 @@ def scale_of(metric: DeclaredMetric) -> float:
 def parts(guardrail: Guardrail) -> tuple[str, ...]:
     """Return the names of the counters that a guardrail reads; what must not happen does not."""
     source = guardrail.metric
+    if source.human is not None:
+        return ("fail fail", "fail pass", "pass fail", "pass pass")
     if source.kind == "ratio":
         return ("good", "amount")
     if source.kind == "exposure":

@@ -24,6 +24,8 @@ def ask(rollout: str, state: RolloutState) -> Ask:
     for own in state.plan.spec.guardrails:
         if newest[own.name] is None and not own.metric.needs_stable:
             newest[own.name] = state.guardrails[own.name].newest("canary")
+        elif own.metric.pairs is not None:  # what came first of both orders, of which one may end
+            newest[own.name] = state.guardrails[own.name].newest_of_all
     since = {name: at for name, at in newest.items() if at is not None}
     guardrails = state.measured.items()
     cursors = {name: guardrail.cursor for name, guardrail in guardrails if guardrail.tally is None}

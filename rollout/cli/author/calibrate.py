@@ -156,7 +156,7 @@ def _read_found(plan: Plan, history: float | None, settings: PrometheusSettings)
     ask = Ask(plan.id, leave_out_unweighed(plan), {}, finds_pods=True)
     past = history_source(settings).history(ask, SystemClock().now())
     _check_read(plan, past)
-    names = [g.name for g in plan.spec.guardrails if g.weighs_evidence]
+    names = [g.name for g in plan.spec.guardrails if g.has_past]
     if lacking := [name for name in names if name not in past.labels]:
         which = ", ".join(lacking)
         raise InputError(f"{plan.name} declares no pods: {cure}; none are found for {which}")

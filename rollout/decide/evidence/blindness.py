@@ -82,7 +82,8 @@ def _find_blindness(
         since = guardrail.problem_since if stable is None else min(stable, guardrail.problem_since)
         return Blind(guardrail.problem or guardrail.test.problem, since)
     if not declared.metric.needs_stable:
-        return _check_canary(state, guardrail, canary, lag, now)
+        check = _check_canary if declared.metric.pairs is None else _check_pairs
+        return check(state, guardrail, canary, lag, now)
     # After a switch stable gets no traffic, so only the canary's silence matters.
     if after_switch(state):
         return _check_after_switch(state, guardrail, canary, lag, now)
@@ -91,6 +92,19 @@ def _find_blindness(
     if now - stable > stale_after(state, lag):
         return Blind(f"no new sample of {state.versions[0]} for {duration(now - stable)}", stable)
     return _check_canary(state, guardrail, canary, lag, now)
+
+
+def _check_pairs(
+    state: RolloutState, guardrail: GuardrailState, _: float | None, lag: float, now: float
+) -> Blind | None:
+    """Report that nobody counts pairs, in whatever order; a judge is given time at first."""
+    newest = guardrail.newest_of_all
+    since = max(state.started_at, state.delivery.confirmed_at or 0.0) if newest is None else newest
+    if now - since <= stale_after(state, lag):
+        return None
+    if newest is None:
+        return Blind("no pair yet", since)
+    return Blind(f"no new sample of pairs for {duration(now - since)}", since)
 
 
 def _check_after_switch(

@@ -74,6 +74,6 @@ def exposure_guardrail(plan: Plan) -> str:
     counting = [guardrail for guardrail in every if guardrail.metric.kind == "exposure"]
     if counting:
         return counting[0].name
-    judged = [guardrail for guardrail in every if guardrail.metric.kind != "ratio"] or every
+    judged = [g for g in every if g.metric.kind not in {"ratio", "pairs", "human"}] or every
     guardrails = [guardrail for guardrail in judged if guardrail.metric.needs_stable] or judged
     return next((g for g in guardrails if g.metric.is_proxy), guardrails[0]).name

@@ -31,7 +31,9 @@ def count_labels(
     versions have the share of the traffic, which `sample_ratio` tests by itself.
     """
     confirmed, share = state.delivery.confirmed_at, share_of_all(state.plan, state.split)
-    if not guardrail.metric.is_judged or confirmed is None or since is None or share is None:
+    if not guardrail.metric.is_judged or guardrail.metric.kind in {"pairs", "human"}:
+        return guardrail_state  # pairs are of both versions, and people choose what they read
+    if confirmed is None or since is None or share is None:
         return guardrail_state
     is_of_one_split = since >= confirmed + guardrail.lag and not state.delivery.is_open
     canary, stable = counts.canary_exposures, counts.stable_exposures

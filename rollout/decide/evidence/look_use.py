@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeVar
 
 from analysis.counting.counts import Counts
+from analysis.verdict.pairs_test import PairsTest
 from analysis.verdict.sequential_test import SequentialTest
-from analysis.verdict.superiority_test import SuperiorityTest
+from analysis.verdict.superiority_test import GoalTest
 from rollout.decide.evidence.baseline import look_started_at
 from rollout.decide.evidence.exposure import may_hold_mirrored
 from rollout.decide.record.facts import Observed
@@ -18,7 +19,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Guardrail
 
 Use = Literal["learn", "watch", "update"]
-Test = TypeVar("Test", SequentialTest, SuperiorityTest)
+Test = TypeVar("Test", SequentialTest, GoalTest)
 
 
 class LookBegin(NamedTuple):
@@ -30,7 +31,10 @@ class LookBegin(NamedTuple):
 
 def find_use(state: RolloutState, fact: Observed, guardrail: Guardrail) -> Use:
     """Return what a look's counts of one guardrail are used for; `state` is that before it."""
-    return choose_use(state, find_look_begin(state, fact, guardrail.name), guardrail.lag)
+    begin = find_look_begin(state, fact, guardrail.name)
+    if guardrail.metric.pairs is not None:
+        return choose_use_of_pairs(state, begin, guardrail.lag)
+    return choose_use(state, begin, guardrail.lag)
 
 
 def find_look_begin(state: RolloutState, fact: Observed, guardrail: str) -> LookBegin:
@@ -48,6 +52,8 @@ def find_begin(state: RolloutState, fact: Observed, guardrail: str) -> float | N
     at = look_started_at(state, own)
     if at is None and own.test.is_alone:
         at = own.newest("canary")
+    if isinstance(own.test, PairsTest):  # both are orders of pairs, of which one may be rare
+        at = state.started_at if own.newest_of_all is None else own.newest_of_all
     if at is None or tally is None or tally.since is None:
         return at
     return min(at, tally.since)
@@ -73,6 +79,16 @@ def choose_use(state: RolloutState, begin: LookBegin, lag: float) -> Use:
         return "learn"
     # The whole look must lie after the warm-up, so its begin counts, not its end.
     return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
+
+
+def choose_use_of_pairs(state: RolloutState, begin: LookBegin, lag: float) -> Use:
+    """Choose what a look's pairs are used for.
+
+    Both versions answer the same requests, so neither warm-up nor weight has a say. Pairs that are
+    `lag` seconds late may be of the versions before the rollout, so a look counts from then on.
+    """
+    is_own = begin.at is not None and begin.at >= state.started_at + lag
+    return "update" if is_own else "learn"
 
 
 def feed(test: Test, counts: Counts, use: Use) -> Test:

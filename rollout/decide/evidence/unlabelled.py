@@ -53,7 +53,7 @@ def count_standing(series: Iterable[Series]) -> UnlabelledUnits:
 def describe_blinding(counts: Counts | UnlabelledUnits | None, metric: DeclaredMetric) -> str:
     """Return why units without a label blind a guardrail; empty where they are few."""
     unlabelled = _add(UnlabelledUnits(), counts) if isinstance(counts, Counts) else counts
-    if unlabelled is None or not is_blinding(unlabelled):
+    if unlabelled is None or not is_blinding(_join(unlabelled, metric)):
         return ""
     shares = describe_unlabelled(unlabelled, metric)
     return f"{shares}: above {percent(MOST)} nothing can be compared"
@@ -66,9 +66,23 @@ def is_blinding(unlabelled: UnlabelledUnits) -> bool:
 
 def describe_unlabelled(unlabelled: UnlabelledUnits, metric: DeclaredMetric) -> str:
     """Say how many of both versions' units have no label that tells bad ones."""
+    if metric.pairs is not None:
+        both = _join(unlabelled, metric)
+        return (
+            f"{both.canary:,} of {both.canary_units:,} pairs have another winner or order than "
+            "stable, canary or a tie"
+        )
     canary, stable = (percent(float(f"{share:.2g}")) for share in _list_shares(unlabelled))
     labels = " or ".join(metric.labels_of_outcome)
     return f"{canary} of the canary's {metric.unit} and {stable} of stable's have no label {labels}"
+
+
+def _join(unlabelled: UnlabelledUnits, metric: DeclaredMetric) -> UnlabelledUnits:
+    """Return pairs of both orders together: one of unknown outcome may have no known order."""
+    if metric.pairs is None:
+        return unlabelled
+    units = unlabelled.canary_units + unlabelled.stable_units
+    return UnlabelledUnits(canary=unlabelled.canary + unlabelled.stable, canary_units=units)
 
 
 def _list_shares(unlabelled: UnlabelledUnits) -> tuple[float, float]:

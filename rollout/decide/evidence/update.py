@@ -32,7 +32,9 @@ from rollout.decide.evidence.following import count_followers
 from rollout.decide.evidence.labels import count_labels
 from rollout.decide.evidence.look_use import (
     LookBegin,
+    Use,
     choose_use,
+    choose_use_of_pairs,
     feed,
     find_begin,
     find_look_begin,
@@ -149,6 +151,9 @@ def _update_test(
     """Return the guardrail with its test updated as the begin of the look demands."""
     if guardrail.never is not None:  # whatever the canary has done counts, from the start on
         return replace(guardrail_state, test=guardrail_state.test.update(counts))
+    if guardrail.metric.pairs is not None:
+        use = choose_use_of_pairs(state, begin, guardrail.lag)
+        return _update_pairs(guardrail_state, counts, use)
     before, lag = state.measured[guardrail.name], guardrail.lag
     # Pairing asks `before`, not `guardrail_state`, whose cursor already stands at the look's end.
     paired = before
@@ -179,6 +184,16 @@ def _update_test(
         )
     expected = guardrail_state.expected + _expected_canary_exposures(state, counts, begin.at, lag)
     return replace(guardrail_state, test=test, late_test=late_test, expected=expected)
+
+
+def _update_pairs(guardrail_state: GuardrailState, counts: Counts, use: Use) -> GuardrailState:
+    """Return the guardrail with a look's pairs in its test and its goal."""
+    goal = guardrail_state.goal
+    return replace(
+        guardrail_state,
+        test=feed(guardrail_state.test, counts, use),
+        goal=goal if goal is None else feed(goal, counts, use),
+    )
 
 
 def _expected_canary_exposures(

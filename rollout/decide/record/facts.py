@@ -101,6 +101,10 @@ class Started(RolloutFact):
     )
 
 
+_USUAL = (("total", True), ("unlabelled", False), ("amount", False), ("apart", None))
+"""Fields of a counter that are not written where they have this value."""
+
+
 class Observed(RolloutFact):
     """One look's counts, or raw samples of new sample times, and problems, by guardrail."""
 
@@ -140,7 +144,7 @@ class Observed(RolloutFact):
         fields: dict[str, Any] = serialize(series)
         for entries in fields.values():
             for entry in entries:
-                for name, usual in (("total", True), ("unlabelled", False), ("amount", False)):
+                for name, usual in _USUAL:
                     if entry.get(name) is usual:
                         del entry[name]
         return fields

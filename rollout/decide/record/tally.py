@@ -49,6 +49,9 @@ class LookTally(BaseModel):
     unlabelled: tuple[int, int] | None = Field(
         None, exclude_if=_unset, description="Units of canary and stable of unknown outcome."
     )
+    apart: tuple[tuple[int, ...], tuple[int, ...]] | None = Field(
+        None, exclude_if=_unset, description="Units of further kinds, of canary and stable."
+    )
     key: str = Field(description="Id of the key of all digests.")
     until: float = Field(description="Unix time of the newest counted sample.")
     canary_times: Times = Field((), exclude_if=_unset)
@@ -93,7 +96,8 @@ class LookTally(BaseModel):
     @property
     def counts(self) -> Counts:
         """The counts of both versions."""
-        return Counts(self.canary, self.stable, self.layout, *(self.unlabelled or ()))
+        unlabelled, apart = self.unlabelled or (0, 0), self.apart or ((), ())
+        return Counts(self.canary, self.stable, self.layout, *unlabelled, *apart)
 
     @property
     def layout(self) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import GoalResult, SuperiorityTest
+from analysis.verdict.superiority_test import GoalResult, GoalTest
 from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.record.reasons import Reason
 from rollout.decide.record.split import split_at
@@ -146,7 +146,7 @@ def _reallocate(view: View, allocation: Allocation | None) -> Choice | None:
     return Choice("reallocate", split, (Reason.REALLOCATED,))
 
 
-def choose_share(goal: SuperiorityTest, allocation: Allocation) -> float:
+def choose_share(goal: GoalTest, allocation: Allocation) -> float:
     """Choose the canary's share: the chance that it is better, between floor and cap.
 
     The chance is that of a normal approximation with flat priors. It need not be exact: it only

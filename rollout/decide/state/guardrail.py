@@ -11,7 +11,7 @@ from analysis.counting.cursor import Arm, Cursor
 from analysis.dispersion.dispersion import Dispersion
 from analysis.rates.late_starts import log_harm
 from analysis.verdict.sequential_test import Logs, SequentialTest
-from analysis.verdict.superiority_test import SuperiorityTest
+from analysis.verdict.superiority_test import GoalTest
 from rollout.decide.record.tally import LookTally, Times
 from rollout.decide.state.traffic_tally import TrafficTally
 
@@ -67,7 +67,7 @@ class GuardrailState:
     share_start: tuple[float, ...] = sample_ratio.start(is_late=False)
     label_shares: tuple[float, ...] = ()  # capital of the test that both are labelled as often
     labels: TrafficTally = field(default_factory=TrafficTally)
-    goal: SuperiorityTest | None = None  # whether the canary is better, where the plan asks
+    goal: GoalTest | None = None  # whether the canary is better, where the plan asks
 
     @cached_property
     def logs(self) -> Logs:
@@ -81,6 +81,12 @@ class GuardrailState:
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest counted sample; None if it has none."""
         return self.cursor.newest(arm) if self.tally is None else self.tally.newest(arm)
+
+    @property
+    def newest_of_all(self) -> float | None:
+        """The unix time of the newest counted sample of either arm; None without one."""
+        times = [at for at in (self.newest("canary"), self.newest("stable")) if at is not None]
+        return max(times, default=None)
 
     def last_times(self, arm: Arm) -> Times:
         """Return the times of the last counted samples of that arm's series, oldest first."""

@@ -9,14 +9,15 @@ from typing import Literal
 from analysis import sample_ratio
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.rates.rate import RateMargin
-from analysis.verdict.exposure_count import ExposureCount
+from analysis.verdict.exposure_count import ExposureCount, LabelCount
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.limit_test import LimitTest
 from analysis.verdict.never_test import NeverTest
+from analysis.verdict.pairs_test import PairsGoal, PairsTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.sum_ratio_test import SumRatioTest
-from analysis.verdict.superiority_test import SuperiorityTest
+from analysis.verdict.superiority_test import GoalTest, SuperiorityTest
 from rollout.decide.record.facts import Action, Decided, HumanSaid, Learned, Started
 from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.record.route_facts import RouteRead
@@ -211,17 +212,17 @@ class RolloutState:
         return {**self.guardrails, **self.segments} if self.segments else self.guardrails
 
     @property
-    def segment_goals(self) -> Mapping[str, SuperiorityTest]:
+    def segment_goals(self) -> Mapping[str, GoalTest]:
         """What is to get better in single segments, by the segment's guardrail."""
         return {name: own.goal for name, own in self.segments.items() if own.goal is not None}
 
     @property
-    def goals(self) -> Mapping[str, SuperiorityTest]:
+    def goals(self) -> Mapping[str, GoalTest]:
         """What is to get better, and the evidence that it does, by guardrail."""
         return {name: own.goal for name, own in self.guardrails.items() if own.goal is not None}
 
     @property
-    def first_goal(self) -> SuperiorityTest | None:
+    def first_goal(self) -> GoalTest | None:
         """The goal that is listed first: shares may follow its evidence."""
         goals = self.plan.spec.goals
         return self.goals.get(goals[0].guardrail) if goals else None
@@ -460,10 +461,11 @@ def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
         return NeverTest(guardrail.never.count)
     if guardrail.bound is not None:
         return LimitTest(guardrail.bound)
-    if source.kind == "ratio":
-        return SumRatioTest(guardrail.times)
-    if source.kind == "exposure":
-        return ExposureCount()
+    if not source.is_evidence:
+        counts = {"exposure": ExposureCount(), "human": LabelCount()}
+        return counts.get(source.kind) or SumRatioTest(guardrail.times)
+    if source.pairs is not None and guardrail.margin is not None:
+        return PairsTest(guardrail.margin.absolute)
     if (allowed := guardrail.bad_margin) is not None:
         margin = RateMargin(allowed.ratio, allowed.absolute, watches_collapse=watches_collapse)
         return RateTest(margin, has_crash_watch=guardrail.beyond is None)
@@ -475,12 +477,14 @@ def test_of(guardrail: Guardrail, *, watches_collapse: bool) -> SequentialTest:
     return HistogramTest(tolerance)
 
 
-def _begin_goal(plan: Plan, name: str) -> SuperiorityTest | None:
+def _begin_goal(plan: Plan, name: str) -> GoalTest | None:
     """Return the test of whether a guardrail's metric gets better, where the plan asks that."""
     goal = next((g for g in plan.spec.goals or () if g.guardrail == name), None)
     if goal is None:
         return None
     guardrail = next(g for g in plan.spec.guardrails if g.name == name)
+    if guardrail.metric.pairs is not None:
+        return PairsGoal()
     edge = None if goal.edge is None else find_edge_in(goal.edge, guardrail.metric.unit)
     return SuperiorityTest(edge, guardrail.metric.worse)
 
@@ -496,7 +500,7 @@ def begin_rollout(fact: Started) -> RolloutState:
     def begin(guardrail: Guardrail, of: str) -> GuardrailState:
         return GuardrailState(
             test_of(guardrail, watches_collapse=fact.watches_collapse),
-            has_late_start=has_holdback and guardrail.weighs_evidence,
+            has_late_start=has_holdback and guardrail.has_past,
             share_start=share_start,
             goal=_begin_goal(plan, of),
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from analysis.verdict.pairs_test import PairsTest
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.kinds.pairs import describe_orders
+from rollout.decide.text.kinds.unweighed import explain_rule
 from rollout.decide.text.measurement import spread
 from rollout.decide.text.numbers import join
-from rollout.decide.text.unweighed import explain_rule
 from rollout.plan.fields.units import percent
 
 INDEPENDENT = "error rates assume independent requests"
@@ -23,7 +25,10 @@ def rests_on(state: RolloutState, name: str) -> str:
     guardrail = next(own for own in state.plan.spec.guardrails if own.name == name)
     if not guardrail.metric.is_evidence:
         return explain_rule(guardrail)
-    if not state.guardrails[name].test.weighs_evidence:
+    test = state.guardrails[name].test
+    if isinstance(test, PairsTest):
+        return describe_orders(test)
+    if not test.weighs_evidence:
         return "one occurrence is judged by itself, outside of the error rates"
     if state.learned is None or is_independent(state, name):
         why = f" ({state.unknown[name]})" if name in state.unknown else ""

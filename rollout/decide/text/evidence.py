@@ -89,6 +89,8 @@ def _note_unlabelled(state: RolloutState, name: str) -> str:
     unlabelled, metric = state.guardrails[name].unlabelled, list_measured(state)[name].metric
     if unlabelled is None:
         return ""
+    if metric.pairs is not None:
+        return f"; {describe_unlabelled(unlabelled, metric)}, left out"
     return f"; {describe_unlabelled(unlabelled, metric)}, which counts against a promotion"
 
 

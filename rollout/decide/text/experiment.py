@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from analysis.fast_replace import replace
-from analysis.verdict.superiority_test import Conclusion, GoalResult, SuperiorityTest
+from analysis.verdict.pairs_test import PairsGoal
+from analysis.verdict.superiority_test import Conclusion, GoalResult, GoalTest
 from rollout.decide.evidence.goals import conclude_goals, conclude_in_segments
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.evidence import (
@@ -15,6 +16,7 @@ from rollout.decide.text.evidence import (
     is_suppressed,
     list_measured,
 )
+from rollout.decide.text.kinds.pairs import compare_pairs
 from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
 from rollout.plan.fields.units import duration, percent
@@ -24,6 +26,8 @@ def measure_goal(state: RolloutState, name: str) -> str:
     """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
     goal, level = {**state.goals, **state.segment_goals}[name], state.plan.spec.false_winner
     guardrail, segment = list_measured(state)[name], find_segment(state, name)
+    if isinstance(goal, PairsGoal):
+        return compare_pairs(goal.signs, level)
     edge = guardrail.metric.edge if goal.edge is None else goal.edge
     bad = name_bad(replace(guardrail.metric, edge=edge))
     contrast = goal.contrast
@@ -105,11 +109,12 @@ def list_numbers(state: RolloutState) -> dict[str, dict[str, Any]]:
     }
 
 
-def list_goal_numbers(goal: SuperiorityTest, result: GoalResult, level: float) -> dict[str, Any]:
+def list_goal_numbers(goal: GoalTest, result: GoalResult, level: float) -> dict[str, Any]:
     """Return one goal's numbers as plain data, see `list_numbers`."""
     contrast = goal.contrast
     low, high = goal.bound_difference(level)
     return {
+        **({"of": "pairs"} if isinstance(goal, PairsGoal) else {}),
         "canary": contrast.e_c,
         "stable": contrast.e_s,
         "canary_bad": contrast.x_c,

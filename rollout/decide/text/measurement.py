@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollout.decide.text.kinds.pairs import allow_pairs, measure_pairs, prove_pairs
+from rollout.decide.text.kinds.unweighed import await_unweighed, conclude, measure, show_only
 from rollout.decide.text.numbers import decimal, hundredths, points
-from rollout.decide.text.unweighed import await_unweighed, conclude, measure, show_only
 from rollout.plan.fields.units import percent
 
 if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
@@ -35,6 +36,8 @@ def allowance(guardrail: Guardrail) -> str:
     if guardrail.bound is not None:
         what = f"{name_units(metric)} {beyond(metric)}" if guardrail.beyond else ""
         return f"{percent(guardrail.bound)} {what or f'bad {metric.unit}'}"
+    if metric.pairs is not None:
+        return allow_pairs(guardrail)
     if guardrail.bad_margin is not None:
         of_share = f" in the share {beyond(metric)}" if guardrail.beyond else ""
         return f"{_format_margin(guardrail.bad_margin)}{of_share}"
@@ -107,6 +110,8 @@ def _happen(metric: DeclaredMetric) -> str:
 
 def _now(guardrail: Guardrail, readout: Readout) -> str:
     """Describe what is measured of units that are bad, or beyond an edge."""
+    if guardrail.metric.pairs is not None:
+        return measure_pairs(guardrail, readout)
     if guardrail.bound is not None:
         return f"{_share_alone(guardrail, readout)}"
     if guardrail.beyond is not None:
@@ -172,7 +177,7 @@ def measured(guardrail: Guardrail, readout: Readout) -> str:
     """Describe a measurement without a verdict."""
     if not guardrail.metric.is_evidence:
         return f"{guardrail.name}: {measure(guardrail, readout)}"
-    if readout.estimate is None:
+    if readout.estimate is None and guardrail.metric.pairs is None:
         return f"{guardrail.name}: nothing measured yet"
     return f"{guardrail.name}: {_now(guardrail, readout)}"
 
@@ -192,7 +197,7 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
     if not guardrail.metric.is_evidence:
         return await_unweighed(guardrail, readout)
     share = f"{min(readout.safe or 0.0, 0.99) * 100:.0f} % of the evidence"
-    if readout.estimate is None:
+    if readout.estimate is None and guardrail.metric.pairs is None:
         return f"{guardrail.name}: nothing measured yet"
     off = off_edge(guardrail, readout)
     text = f"not proven yet to be at most {_allowed(guardrail)} ({share})"
@@ -202,8 +207,9 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
 def proven(guardrail: Guardrail, readout: Readout) -> str:
     """Describe shown safety: `errors at most 0.89 points above stable (allowed 1)`."""
     name = guardrail.name
-    if not guardrail.metric.is_evidence:
-        return conclude(guardrail, readout)
+    if not guardrail.metric.is_evidence or guardrail.metric.pairs is not None:
+        own = conclude if guardrail.metric.pairs is None else prove_pairs
+        return own(guardrail, readout)
     if guardrail.never is not None:
         return f"{name}: {counted(guardrail, readout)}"
     if readout.high is None or readout.allowed is None:

@@ -23,6 +23,7 @@ from rollout.experiment.tables import (
     timeline,
     uplift,
 )
+from rollout.experiment.tables.quality import pairs, people
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -38,6 +39,8 @@ _TABLES: Mapping[str, tuple[Callable[[RecordedRollout], Iterable[Any]], type]] =
     "quantiles": (rates.quantiles, rates.QuantileRow),
     "segments": (segments.segments, segments.SegmentRow),
     "goals": (goals.goals, goals.GoalRow),
+    "pairs": (pairs.pairs, pairs.PairsRow),
+    "quality": (people.quality, people.QualityRow),
     "uplift": (lambda record: uplift.uplift(record, UPLIFT_LEVEL), uplift.UpliftRow),
     "sensitivity": (sensitivity.sensitivity, sensitivity.SensitivityRow),
     "power": (power.power, power.PowerRow),

@@ -29,6 +29,8 @@ CHARTS: Mapping[str, str] = {
     "intervals": "Each guardrail's difference with its interval and its margin, over time.",
     "segments": "Each segment's difference with its interval and its margin.",
     "goals": "Each goal's difference with its interval, at all looks at once.",
+    "pairs": "Who won the pairs that a judge compared, over both orders and by order.",
+    "quality": "What a judge and people call bad, by version, and both together.",
     "uplift": "Each difference with its two-sided interval and no margin.",
     "scorecard": "Each guardrail's last interval in multiples of what it allows.",
     "sensitivity": "Each result without one part of the looks, and with a longer warm-up.",
@@ -36,7 +38,24 @@ CHARTS: Mapping[str, str] = {
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
 
-_SHARES = {"share", "to", "canary_share", "stable_share", "difference", "low", "high", "change"}
+_OPTIONAL = {"segments", "goals", "pairs", "quality"}
+"""Charts that are left out where their table is empty."""
+
+_SHARES = {
+    "first_won",
+    "share",
+    "to",
+    "canary_share",
+    "judge_share",
+    "human_share",
+    "coverage",
+    "agreement",
+    "stable_share",
+    "difference",
+    "low",
+    "high",
+    "change",
+}
 """Columns of shares and of differences between them, written in per cent."""
 
 
@@ -56,8 +75,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    optional = {"segments", "goals"}  # of plans that declare any
-    asked = [name for name in CHARTS if name not in optional or document.tables[name]]
+    asked = [name for name in CHARTS if name not in _OPTIONAL or document.tables[name]]
     charts = {name: _draw(experiment.plot, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
         report=document,

@@ -135,8 +135,12 @@ def _build_interval(
 
 def describe_share(readout: Readout, metric: DeclaredMetric) -> str:
     """Describe what is counted as bad: `share slower than 250 ms`, `share of bad requests`."""
+    if metric.human is not None:
+        return "share that people call bad"
     if metric.kind in {"ratio", "exposure"}:
         return f"sum of {metric.unit}" if metric.kind == "ratio" else f"{metric.unit} alone"
+    if metric.pairs is not None:
+        return "share of pairs lost"
     if metric.edge is not None:
         return f"share {beyond(metric)}"
     if readout.edge is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.verdict.superiority_test import GoalResult, SuperiorityTest
+from analysis.verdict.superiority_test import GoalResult, GoalTest, SuperiorityTest
 from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.text.evidence import describe_few, is_suppressed
 from rollout.decide.text.experiment import list_goal_numbers
@@ -100,8 +100,10 @@ def _build_row(
 
 
 def _compare(
-    record: RecordedRollout, guardrail: Guardrail, own: SuperiorityTest, level: float
+    record: RecordedRollout, guardrail: Guardrail, own: GoalTest, level: float
 ) -> uplift.UpliftRow | None:
+    if not isinstance(own, SuperiorityTest):
+        return None  # what one version of a pair loses the other wins: no share is relative to one
     units = [*record.units, *record.segment_units]
     name = guardrail.name
     counts = [look.counts for look in units if look.guardrail == name and look.is_compared]
@@ -112,7 +114,7 @@ def _divide(bad: int | None, units: int | None) -> float | None:
     return bad / units if bad is not None and units else None
 
 
-def _note(own: SuperiorityTest, hidden: SegmentGuardrail | None) -> str:
+def _note(own: GoalTest, hidden: SegmentGuardrail | None) -> str:
     if hidden is not None:
         return describe_few(hidden)
     return own.problem or ("" if own.contrast.e_c else "no look compared both versions")

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from analysis.counting.beyond import count_beyond
 from analysis.counting.counts import Counts, EvidenceError
+from analysis.verdict.pairs_test import count_decided
 from rollout.experiment.frame import to_time
 from rollout.experiment.tables.evidence import describe_share
 from rollout.experiment.tables.scorecard import find_last_view
@@ -114,6 +115,10 @@ def _build_rates(
 
 def _find_bad(counts: Counts, guardrail: Guardrail, edge: float | None) -> Counts | None:
     """Return exposures and bad units; None where the look's buckets lack the edge."""
+    if guardrail.metric.pairs is not None:
+        decided = count_decided(counts)
+        lost, won = decided.lost, decided.decided - decided.lost
+        return Counts((decided.decided, lost), (decided.decided, won))
     if not counts.edges:
         return counts
     try:

@@ -113,10 +113,16 @@ def _note(readout: Readout, guardrail: Guardrail) -> str:
         return f"the canary's is {readout.ratio:.3g} times stable's, roughly {bounds}"
     if not guardrail.metric.is_evidence or readout.estimate is not None:
         return ""
+    return f"not enough: {_find_lack(readout, guardrail)}"
+
+
+def _find_lack(readout: Readout, guardrail: Guardrail) -> str:
+    if guardrail.metric.pairs is not None:
+        return "no decided pairs of both orders"
     if not readout.canary and not readout.stable:
-        return "not enough: no look after the warm-up had units of both versions"
+        return "no look after the warm-up had units of both versions"
     if not readout.canary:
-        return "not enough: the canary had no unit in a look that counts"
+        return "the canary had no unit in a look that counts"
     if not readout.stable and guardrail.metric.needs_stable:
-        return "not enough: stable had no unit in a look that counts"
-    return "not enough: no edge of the histogram can be compared yet"
+        return "stable had no unit in a look that counts"
+    return "no edge of the histogram can be compared yet"

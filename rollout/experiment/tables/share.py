@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analysis import sample_ratio
+from analysis.counting.counts import Counts
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
@@ -86,8 +87,9 @@ def health(record: RecordedRollout) -> Iterator[HealthRow]:
     yield _judge_share(state)
     yield _find_strays(state)
     for guardrail in state.plan.spec.guardrails:
-        yield _find_missing_arm(record, guardrail)
-        if guardrail.metric.is_judged:
+        is_paired = guardrail.metric.pairs is not None
+        yield (_find_missing_order if is_paired else _find_missing_arm)(record, guardrail)
+        if guardrail.metric.is_judged and guardrail.metric.kind not in {"pairs", "human"}:
             yield _find_coverage(record, guardrail)
         yield from _list_unread(record, guardrail.name)
 
@@ -121,6 +123,20 @@ def _find_missing_arm(record: RecordedRollout, guardrail: Guardrail) -> HealthRo
         silent = []
     answer = f"{canary:,} units of the canary, {stable:,} of stable in {len(own):,} looks"
     return HealthRow(question, "attention" if silent else "ok", answer)
+
+
+def _find_missing_order(record: RecordedRollout, guardrail: Guardrail) -> HealthRow:
+    """Say whether each version was read first, and whether pairs have an outcome."""
+    question = f"{guardrail.name}: is each version read first, and who wins known?"
+    own = [units.counts for units in record.units if units.guardrail == guardrail.name]
+    total = sum(own, Counts())
+    first, second = total.canary_exposures, total.stable_exposures
+    other = total.canary_unlabelled + total.stable_unlabelled
+    answer = (
+        f"{first:,} pairs with the canary first, {second:,} others, {other:,} of no known outcome"
+    )
+    is_ok = first and second and not other
+    return HealthRow(question, "ok" if is_ok else "attention", answer)
 
 
 def _find_coverage(record: RecordedRollout, guardrail: Guardrail) -> HealthRow:

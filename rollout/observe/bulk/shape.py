@@ -68,7 +68,7 @@ def _build(
                 own != edges
                 or not usable
                 or key in suspects
-                or outcome.is_unlabelled
+                or outcome.is_apart
                 or is_sum(of.labels)
                 for (own, _), key, outcome, of in zip(layouts, keys, outcomes, first, strict=True)
             ],
@@ -147,7 +147,7 @@ def _list_suspects(
 
 class _Outcome(NamedTuple):
     is_bad: bool
-    is_unlabelled: bool
+    is_apart: bool
 
 
 def _list_outcomes(metric: DeclaredMetric, first: Sequence[SeriesLabels]) -> list[_Outcome]:
@@ -156,7 +156,10 @@ def _list_outcomes(metric: DeclaredMetric, first: Sequence[SeriesLabels]) -> lis
     own = [tuple([of.labels.get(name) for name in names]) for of in first]
     alike = {values: of.labels for values, of in zip(own, first, strict=True)}
     outcomes = {
-        values: _Outcome(metric.counts_bad(labels), metric.is_unlabelled(labels))
+        values: _Outcome(
+            metric.counts_bad(labels),
+            metric.is_unlabelled(labels) or metric.find_apart(labels) is not None,
+        )
         for values, labels in alike.items()
     }
     return [outcomes[values] for values in own]

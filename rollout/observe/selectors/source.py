@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rollout.errors import ObserveError
-from rollout.plan.fields.matchers import Matcher, match_all, read_matchers
+from rollout.plan.fields.matchers import Matcher, match_all
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
@@ -63,7 +63,7 @@ class Source:
 
 def source_of(plan: Plan, guardrail: Guardrail) -> Source:
     """Return where a guardrail's series are."""
-    metric, arms = guardrail.metric, guardrail.labels.arms
+    metric = guardrail.metric
     own = [Matcher(metric.namespace, "=", plan.metadata.namespace)] if metric.namespace else []
     server = guardrail.prometheus or plan.spec.prometheus.server
     return Source(
@@ -73,7 +73,7 @@ def source_of(plan: Plan, guardrail: Guardrail) -> Source:
         version=metric.version,
         where=tuple(sorted({*metric.where, *own})),
         access=server.access or "",
-        arms=(read_matchers(arms.stable), read_matchers(arms.canary)) if arms else (),
+        arms=guardrail.arms or (),
     )
 
 

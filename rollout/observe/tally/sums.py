@@ -30,6 +30,7 @@ def build_tally(
     """Return what the journal keeps of a look; `after` is where counting stands then."""
     cursor, counts = belief.cursor, belief.counts
     unlabelled = counts.canary_unlabelled, counts.stable_unlabelled
+    apart = counts.canary_apart, counts.stable_apart
     name = key.of(query_part.rollout, query_part.guardrail)
     times = {arm: cursor.times(arm) for arm in _ARMS}
     until = max(at for of_arm in times.values() for at in of_arm)
@@ -43,6 +44,7 @@ def build_tally(
         stable=counts.stable,
         edges=cursor.edges if cursor.grid is None else (),
         unlabelled=unlabelled if any(unlabelled) else None,
+        apart=apart if any(map(any, apart)) else None,
         key=key.id,
         until=until,
         canary_times=cluster(times["canary"], query_part.scrape),

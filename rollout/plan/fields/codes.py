@@ -35,7 +35,7 @@ CODES: dict[str, str] = {
     "P025": "A metric template whose name is taken.",
     "P026": "A share beyond an edge that does not fit the metric's values.",
     "P027": "A quantile of a summary, or one bucket of a histogram, in place of a count.",
-    "P028": "Nothing but ratios of sums and exposures, of which none shows harm.",
+    "P028": "Nothing but sums, exposures and pairs, of which none shows harm to requests.",
     "P029": "Goals, segments or an experiment that do not fit the rest of the plan.",
     "P030": "A name that no service of the mesh document has.",
     "P031": "Fallbacks that lead back to where they began.",

@@ -12,6 +12,8 @@ from typing import Literal
 
 from rollout.plan.fields.matchers import Matcher, match_all
 
+VERSIONS, TIE = ("stable", "canary"), "tie"
+
 Reporter = Literal["proxy", "server", "judge"]
 """Who counts: a proxy sees requests to a dead canary too, a judge a part of all answers."""
 
@@ -36,6 +38,70 @@ class Selector:
 
 
 @dataclass(frozen=True)
+class PairLabels:
+    """The labels of a counter of pairs: which version won, and which a judge read first.
+
+    Their values are `stable`, `canary` and, of the winner, `tie`; any other is of no known outcome.
+    """
+
+    winner: str = "winner"
+    first: str = "first"
+
+    @property
+    def arms(self) -> tuple[tuple[Matcher, ...], tuple[Matcher, ...]]:
+        """Selectors of the pairs that showed stable first, or none, and the canary first."""
+        return (Matcher(self.first, "!=", "canary"),), (Matcher(self.first, "=", "canary"),)
+
+    @property
+    def lost(self) -> tuple[tuple[Matcher, ...], ...]:
+        """Selectors of the pairs that the version lost which came first."""
+        return tuple(
+            (Matcher(self.first, "=", first), Matcher(self.winner, "=", winner))
+            for first, winner in (("canary", "stable"), ("stable", "canary"))
+        )
+
+    def is_decided(self, labels: Mapping[str, str]) -> bool:
+        """Return whether one of the versions won."""
+        winner = labels.get(self.winner)
+        return labels.get(self.first) in VERSIONS and winner in VERSIONS
+
+    def is_tie(self, labels: Mapping[str, str]) -> bool:
+        """Return whether a judge found neither version better."""
+        return labels.get(self.first) in VERSIONS and labels.get(self.winner) == TIE
+
+
+@dataclass(frozen=True)
+class HumanLabels:
+    """The labels of a counter of answers that people judged: what they and a judge said.
+
+    Without `judge` nobody knows what it said of the same answers. `of` is the judge's guardrail,
+    `delay` one whose histogram has how long a label took.
+    """
+
+    of: str
+    human: str
+    judge: str = ""
+    good: str = "pass"
+    bad: str = "fail"
+    delay: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the labels."""
+        return (self.human, self.judge) if self.judge else (self.human,)
+
+    def is_known(self, labels: Mapping[str, str]) -> bool:
+        """Return whether each of the labels says good or bad."""
+        return all(labels.get(name) in {self.good, self.bad} for name in self.names)
+
+    def find_cell(self, labels: Mapping[str, str]) -> int | None:
+        """Return 0 of what judge and people call bad, 1 of what the judge alone does; or None."""
+        if not self.judge or not self.is_known(labels) or labels[self.judge] != self.bad:
+            return None
+        return 0 if labels[self.human] == self.bad else 1
+
+
+@dataclass(frozen=True)
 class DeclaredMetric:
     """One way to read counts of two versions.
 
@@ -43,13 +109,15 @@ class DeclaredMetric:
     have a `total` of their own name, or are counters by themselves. A `shape` reads the buckets of
     a histogram; a `ratio` adds up what `bad` counts, in steps of `step`, for each unit in `total`,
     of which one is called `per`; an `exposure` counts
-    units alone. `worse` says which end is bad, `relative` whether a tolerance is
+    units alone; `pairs` counts by which version was read first, bad ones being those that it lost;
+    `human` counts what people judged.
+    `worse` says which end is bad, `relative` whether a tolerance is
     a share of the value or in its unit. With an `edge`, in the unit of its values, all that is
     beyond it is bad. `service`, `version` and `namespace` are labels, empty where there is none.
     What is counted of the canary alone does not `needs_stable`.
     """
 
-    kind: Literal["rate", "shape", "ratio", "exposure"]
+    kind: Literal["rate", "shape", "ratio", "exposure", "pairs", "human"]
     total: Selector
     bad: tuple[Selector, ...] = ()
     service: str = ""
@@ -63,6 +131,8 @@ class DeclaredMetric:
     step: float = 1.0
     per: str = ""
     needs_stable: bool = True
+    pairs: PairLabels | None = None
+    human: HumanLabels | None = None
 
     def narrowed(self, exact: Mapping[str, str]) -> DeclaredMetric:
         """Return it with exact values of labels, in place of what it says of these."""
@@ -75,7 +145,7 @@ class DeclaredMetric:
     @property
     def is_evidence(self) -> bool:
         """Whether harm can be shown by it."""
-        return self.kind in {"rate", "shape"}
+        return self.kind in {"rate", "shape", "pairs"}
 
     @property
     def has_bad_units(self) -> bool:
@@ -166,7 +236,20 @@ class DeclaredMetric:
 
     def is_unlabelled(self, labels: Mapping[str, str]) -> bool:
         """Return whether nobody can tell if a series' units are bad."""
+        if self.pairs is not None:
+            return not (self.pairs.is_decided(labels) or self.pairs.is_tie(labels))
+        if self.human is not None:
+            return not self.human.is_known(labels)
         return not self.counts_bad(labels) and bool(self.find_missing_label(labels))
+
+    def find_apart(self, labels: Mapping[str, str]) -> int | None:
+        """Return the number of the further kind that a series' units are of.
+
+        Of pairs 0 is a tie; of people's labels see `HumanLabels.find_cell`.
+        """
+        if self.human is not None:
+            return self.human.find_cell(labels)
+        return 0 if self.pairs is not None and self.pairs.is_tie(labels) else None
 
     def find_missing_label(self, labels: Mapping[str, str]) -> str:
         """Return a label without which nobody can tell whether a series' units are bad.

@@ -197,8 +197,8 @@ def _merge_kinds(kinds: list[Json]) -> Json:
 
 def _require_metric_and_limit() -> Json:
     """Require one metric, and one limit that fits it; what is only shown has none."""
-    keys = [key for _, fitting in KINDS.values() for key in fitting]
-    limits = [_fits(key, metric) for metric, (_, fitting) in KINDS.items() for key in fitting]
+    keys = dict.fromkeys(key for _, fitting in KINDS.values() for key in fitting)
+    limits = [_fits(key) for key in keys]
     asked = _list_metrics(set(KINDS) - set(UNBOUND))
     none = {"not": {"anyOf": [*({"required": [key]} for key in keys), *asked]}}
     one_metric = _require_one_of("template", *KINDS)()
@@ -208,11 +208,17 @@ def _require_metric_and_limit() -> Json:
     return {"allOf": [one_metric, named, {"oneOf": [*limits, none]}]}
 
 
-def _fits(key: str, metric: str) -> Json:
+def _fits(key: str) -> Json:
     """A limit and what it does not fit: metrics of other kinds, and their limits."""
-    limits = [{"required": [k]} for own, (_, ks) in KINDS.items() if own != metric for k in ks]
-    others = _list_metrics(set(KINDS) - {metric})
-    return {"required": [key], "not": {"anyOf": [*others, *limits]}}
+    own = {metric for metric, (_, fitting) in KINDS.items() if key in fitting}
+    allowed = {other for metric in own for other in KINDS[metric][1]}
+    limits = [
+        {"required": [other]}
+        for metric, (_, fitting) in KINDS.items()
+        for other in fitting
+        if metric not in own and other not in allowed
+    ]
+    return {"required": [key], "not": {"anyOf": [*_list_metrics(set(KINDS) - own), *limits]}}
 
 
 def _list_metrics(keys: Collection[str]) -> list[Json]:
@@ -230,7 +236,7 @@ def _require_one_of(*keys: str) -> Callable[[], Json]:
 RULES: dict[str, Callable[[], Json]] = {
     "Guardrail": _require_metric_and_limit,
     "BlueGreen": _require_one_of("holdback", "before"),
-    "TemplateSpec": _require_one_of(*KINDS),
+    "TemplateSpec": _require_one_of(*(key for key in KINDS if key != "human")),  # it names another
     "Release": lambda: {"minProperties": 1},
     "Route": _require_one_of("envoy", "istio", "gateway"),
     "GatewayRoute": _require_one_of("httpRoute", "grpcRoute"),

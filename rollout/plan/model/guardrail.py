@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -14,31 +14,47 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from rollout.plan.fields.base import Model, Number, Word, written
 from rollout.plan.fields.codes import fault, raise_at
+from rollout.plan.fields.matchers import Matcher, read_matchers
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import Duration
 from rollout.plan.model.labels import Labels
 from rollout.plan.model.limits import Above, Below, Limit, Margin, Never, Slower, Times, Tolerance
 from rollout.plan.model.mesh.route import exactly_one, only
-from rollout.plan.model.metric import Counter, Exposures, Histogram, RatioOfSums
+from rollout.plan.model.metric import Counter, Exposures, Histogram, Human, Pairs, RatioOfSums
 from rollout.plan.model.prometheus import PrometheusServer
 from rollout.plan.model.template import MetricTemplate, declared_metric
 from rollout.plan.model.templates import METRICS
 
-_SOURCES = ("template", "counter", "histogram", "ratio", "exposure")
+_SOURCES = ("template", "counter", "histogram", "ratio", "exposure", "pairs", "human")
 _BEYOND = ("slower", "above", "below")
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "counter": ("rate", ("margin", "never", "limit")),
     "histogram": ("shape", ("tolerance", *_BEYOND)),
     "ratio": ("ratio", ("times",)),
     "exposure": ("exposure", ()),
+    "pairs": ("pairs", ("margin",)),
+    "human": ("human", ()),
 }
-UNBOUND = ("ratio", "exposure")
+LARGEST_OF_PAIRS = 0.5
+
+UNBOUND = ("ratio", "exposure", "human")
 """Metrics that no limit is asked of: they show no harm."""
 
-_NOUNS = {"rate": "rate", "shape": "histogram", "ratio": "ratio of sums", "exposure": "exposure"}
+_NOUNS = {
+    "rate": "rate",
+    "shape": "histogram",
+    "ratio": "ratio of sums",
+    "exposure": "exposure",
+    "pairs": "count of pairs",
+    "human": "count of people's labels",
+}
+
+
+_DUE = {"rate": "margin", "shape": "tolerance", "ratio": "times", "pairs": "margin"}
 
 
 def _require_key(noun: str) -> dict[str, Any]:
@@ -51,7 +67,7 @@ def _require_key(noun: str) -> dict[str, Any]:
             {"properties": {noun: {"type": "object"}}, "required": [noun]},
         ]
     }
-    others = [key for other, (_, own) in KINDS.items() if other != noun for key in own]
+    others = dict.fromkeys(key for _, own in KINDS.values() for key in own if key not in keys)
     required = {} if noun in UNBOUND else exactly_one(*keys)
     return {
         "if": is_kind,
@@ -84,6 +100,12 @@ class Guardrail(Model):
     exposure: Exposures | None = Field(
         None, description="A counter of your own of who was sent where, for the share of traffic."
     )
+    pairs: Pairs | None = Field(
+        None, description="A counter of pairs of answers, of which a judge named the better."
+    )
+    human: Human | None = Field(
+        None, description="A counter of what people said of answers. It is shown, not judged."
+    )
     never: Never | None = Field(
         None,
         description="For what must not happen: outside of the error rates, and without stable.",
@@ -92,7 +114,10 @@ class Guardrail(Model):
         None, description="For rates: the largest share of bad units of the canary, without stable."
     )
     margin: Margin | None = Field(
-        None, validate_default=True, description="For rates: how much worse is acceptable."
+        None,
+        validate_default=True,
+        description="For rates: how much worse is acceptable. For pairs: how many more than half "
+        "the canary may lose.",
     )
     slower: Slower | None = Field(
         None, description="For times: how many more may take longer than one."
@@ -154,7 +179,7 @@ class Guardrail(Model):
         name, kind = source
         noun = _NOUNS[kind]
         fitting = next(keys for own, keys in KINDS.values() if own == kind)
-        due = {"rate": "margin", "shape": "tolerance", "ratio": "times"}.get(kind, "")
+        due = _DUE.get(kind, "")
         if value is not None and key not in fitting:
             cure = f"replace `{key}` by `{due}`" if due else f"remove `{key}`"
             raise fault("P014", f"{name} is {_an(noun)}: {cure}")
@@ -172,11 +197,27 @@ class Guardrail(Model):
         elif self.metric.kind == "rate":
             only(self, "a rate's guardrail", "margin", "never", "limit")
         self._check_edge_fits()
+        if self.pairs is not None:
+            self._check_pairs(self.margin, self.labels)
+            return self
         if not self.metric.version and self.labels.arms is None:
             message = "nothing tells the two versions of this metric apart"
             hint = "write `labels: {version: LABEL}`, or `labels: {arms: ...}` with two selectors"
             raise_at("guardrail", (("labels",), fault("P004", message, hint=hint)))
         return self
+
+    @staticmethod
+    def _check_pairs(margin: Margin | None, labels: Labels) -> None:
+        """Check what says in other guardrails of which version a unit is, and how many are bad."""
+        if labels.version is not None or labels.arms is not None:
+            key = "version" if labels.version is not None else "arms"
+            message = "a pair is of both versions, which `first` and `winner` name"
+            hint = f"remove `{key}`"
+            raise_at("guardrail", (("labels", key), fault("P016", message, hint=hint)))
+        if margin is not None and (margin.ratio != 1 or margin.absolute >= LARGEST_OF_PAIRS):
+            message = "of pairs the canary may lose a half and a margin below 50 % more"
+            hint = "write `margin: {absolute: 5%}`"
+            raise_at("guardrail", (("margin",), fault("P014", message, hint=hint)))
 
     def _check_edge_fits(self) -> None:
         """Check that the key of an edge is the one for the metric's values."""
@@ -197,9 +238,23 @@ class Guardrail(Model):
         return self.never is None and self.metric.is_evidence
 
     @property
+    def has_past(self) -> bool:
+        """Whether stable's past says how its units come, and so what the error rates assume."""
+        return self.weighs_evidence and self.metric.kind != "pairs"
+
+    @property
+    def arms(self) -> tuple[tuple[Matcher, ...], tuple[Matcher, ...]] | None:
+        """Selectors of stable's series and of the canary's; None where a label tells them."""
+        if self.metric.pairs is not None:
+            return self.metric.pairs.arms
+        arms = self.labels.arms
+        return None if arms is None else (read_matchers(arms.stable), read_matchers(arms.canary))
+
+    @property
     def is_shown_only(self) -> bool:
         """Whether it decides nothing: neither a rollback nor a promotion."""
-        return self.metric.kind == "ratio" and self.times is None
+        kind = self.metric.kind
+        return kind == "human" or (kind == "ratio" and self.times is None)
 
     @property
     def beyond(self) -> Slower | Above | Below | None:
@@ -208,12 +263,14 @@ class Guardrail(Model):
 
     @property
     def bad_margin(self) -> Margin | None:
-        """How much larger the share of bad units may be; None where a shape is compared.
+        """How much larger the share of bad units may be; None for shapes, and for pairs.
 
         A limit is a margin above a version that fails at nothing.
         """
         if self.bound is not None:
             return Margin(absolute=self.bound)
+        if self.pairs is not None:
+            return None
         return self.beyond.margin if self.beyond else self.margin
 
     @property
@@ -227,7 +284,9 @@ class Guardrail(Model):
         if self.template is not None:
             metric = METRICS[self.template]
         else:
-            metric = declared_metric(self.counter, self.histogram, self.ratio, self.exposure)
+            metric = declared_metric(
+                self.counter, self.histogram, self.ratio, self.exposure, self.pairs, self.human
+            )
         labels = self.labels
         exact = {having.label: having.value for having in labels.where or ()}
         return replace(
@@ -235,9 +294,27 @@ class Guardrail(Model):
             service=labels.service or metric.service,
             version="" if labels.arms else labels.version or metric.version,
             namespace=labels.namespace or metric.namespace,
-            needs_stable=self.never is None and self.bound is None,
+            needs_stable=metric.needs_stable and self.never is None and self.bound is None,
             edge=self.beyond.find_edge(metric.unit) if self.beyond else None,
         )
+
+
+def find_wrong_references(
+    guardrails: Sequence[Guardrail],
+) -> Iterator[tuple[tuple[str | int, ...], PydanticCustomError]]:
+    """Yield the names by which people's labels ask for a guardrail that does not fit."""
+    by_name = {guardrail.name: guardrail for guardrail in guardrails}
+    for index, guardrail in enumerate(guardrails):
+        if (labels := guardrail.metric.human) is None:
+            continue
+        scored = by_name.get(labels.of)
+        if scored is None or not scored.metric.has_bad_units:
+            message = f"`{labels.of}` is no guardrail that counts what a judge calls bad"
+            yield (index, "human", "of"), fault("P006", message)
+        delay = by_name.get(labels.delay)
+        if labels.delay and (delay is None or delay.metric.kind != "shape"):
+            message = f"`{labels.delay}` is no guardrail with a histogram"
+            yield (index, "human", "delay"), fault("P006", message)
 
 
 def _an(noun: str) -> str:

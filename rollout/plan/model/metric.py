@@ -13,10 +13,10 @@ from pydantic import (
     model_validator,
 )
 
-from rollout.plan.fields.base import Model, Number, Word, is_recorded, spelled
+from rollout.plan.fields.base import Label, Model, Number, Word, is_recorded, spelled
 from rollout.plan.fields.codes import fault, raise_at
-from rollout.plan.fields.matchers import Matchers, read_matchers
-from rollout.plan.fields.metric import DeclaredMetric, Reporter, Selector
+from rollout.plan.fields.matchers import Matcher, Matchers, read_matchers
+from rollout.plan.fields.metric import DeclaredMetric, HumanLabels, PairLabels, Reporter, Selector
 
 _SERIES = spelled(
     r"^[a-zA-Z_:][a-zA-Z0-9_:.]*$", "the name of a series: letters, digits, `_`, `:` and `.`"
@@ -160,6 +160,69 @@ class Exposures(Model):
         """What the reader reads; labels of service and version are added elsewhere."""
         total = Selector(self.series, read_matchers(self.where))
         return DeclaredMetric("exposure", total, unit=self.unit, reporter=self.reporter)
+
+
+class Pairs(Model):
+    """Both versions' answers to one request, of which a judge named the better, by a counter.
+
+    Its labels name the winner (`stable`, `canary`, `tie`) and which version the judge read first.
+    """
+
+    series: SeriesName = Field(description="Name of the counter of pairs.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    winner: Label = Field("winner", description="Label of who won: `stable`, `canary` or `tie`.")
+    first: Label = Field("first", description="Label of who was read first: `stable`, `canary`.")
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of the service are added elsewhere."""
+        where, labels = read_matchers(self.where), PairLabels(self.winner, self.first)
+        lost = (Selector(self.series, tuple(sorted({*where, *own}))) for own in labels.lost)
+        return DeclaredMetric(
+            "pairs",
+            Selector(self.series, where),
+            tuple(lost),
+            unit="pairs",
+            reporter="judge",
+            needs_stable=False,
+            pairs=labels,
+        )
+
+
+class Human(Model):
+    """What people said of answers that a judge scores too, by a counter. It decides nothing."""
+
+    of: Word = Field(description="Name of the guardrail that has the judge's own scores.")
+    series: SeriesName = Field(description="Name of the counter of answers that people labelled.")
+    where: Matchers | None = Field(None, description="Only series with these values.")
+    human: Label = Field("human", description="Label of what a person said.")
+    judge: Label | None = Field(
+        None,
+        description="Label of what the judge said of the same answers; without one judge and "
+        "people cannot be combined.",
+    )
+    good: Word = Field("pass", description="The value of both labels for a good answer.")
+    bad: Word = Field("fail", description="The value of both labels for a bad answer.")
+    delay: Word | None = Field(
+        None, description="Name of a guardrail whose histogram has how long labels took."
+    )
+
+    @property
+    def metric(self) -> DeclaredMetric:
+        """What the reader reads; labels of service and version are added elsewhere."""
+        where = read_matchers(self.where)
+        labels = HumanLabels(
+            self.of, self.human, self.judge or "", self.good, self.bad, self.delay or ""
+        )
+        bad = tuple(sorted({*where, Matcher(self.human, "=", self.bad)}))
+        return DeclaredMetric(
+            "human",
+            Selector(self.series, where),
+            (Selector(self.series, bad),),
+            unit="labels",
+            reporter="judge",
+            human=labels,
+        )
 
 
 class Histogram(Model):

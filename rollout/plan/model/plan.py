@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from rollout.plan.fields.base import Model, Span, Word, is_recorded, is_word, written
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.fields.units import Duration, duration
-from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.guardrail import Guardrail, find_wrong_references
 from rollout.plan.model.holdback import Holding
 from rollout.plan.model.hooks import Hooks
 from rollout.plan.model.labels import Labels
@@ -263,10 +263,20 @@ class Spec(Model):
     @classmethod
     def _check_judged(cls, guardrails: list[Guardrail], info: ValidationInfo) -> list[Guardrail]:
         """Check that harm of something can be shown."""
-        is_judged = any(guardrail.metric.is_evidence for guardrail in guardrails)
+        is_judged = any(g.metric.is_evidence and g.metric.pairs is None for g in guardrails)
         if guardrails and not is_judged and not is_recorded(info):
-            message = "sums and exposures show no harm and prove nothing: nothing else is guarded"
+            what = "sums and exposures show no harm and prove nothing"
+            if any(guardrail.metric.pairs is not None for guardrail in guardrails):
+                what = "pairs, sums and exposures show no harm to requests"
+            message = f"{what}: nothing else is guarded"
             raise fault("P028", message, hint="add a guardrail of errors, with a margin")
+        return guardrails
+
+    @field_validator("guardrails")
+    @classmethod
+    def _check_references(cls, guardrails: list[Guardrail]) -> list[Guardrail]:
+        if wrong := [*find_wrong_references(guardrails)]:
+            raise_at("guardrails", *wrong)
         return guardrails
 
     @field_validator("goals")

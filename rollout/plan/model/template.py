@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from rollout.plan.fields.base import Label, Model, Namespace, spelled
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.mesh.route import one_of, only
-from rollout.plan.model.metric import Counter, Exposures, Histogram, RatioOfSums
+from rollout.plan.model.metric import Counter, Exposures, Histogram, Human, Pairs, RatioOfSums
 
 _NAME = spelled(
     r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?$",
@@ -40,7 +40,7 @@ class TemplateLabels(Model):
 class TemplateSpec(Model):
     """One metric, and the labels that its series usually have."""
 
-    model_config = one_of("counter", "histogram", "ratio", "exposure")
+    model_config = one_of("counter", "histogram", "ratio", "exposure", "pairs")
 
     description: str | None = Field(None, description="What it shows, in one line.")
     needs: str | None = Field(None, description="What has to be so that it shows that.")
@@ -48,13 +48,14 @@ class TemplateSpec(Model):
     histogram: Histogram | None = Field(None, description="Values, from a histogram.")
     ratio: RatioOfSums | None = Field(None, description="What units add up to, from two counters.")
     exposure: Exposures | None = Field(None, description="Who was sent where, from a counter.")
+    pairs: Pairs | None = Field(None, description="Pairs of answers that a judge compared.")
     labels: TemplateLabels = Field(
         TemplateLabels(), description="Label names; a guardrail's own come first."
     )
 
     @model_validator(mode="after")
     def _check_one_metric(self) -> Self:
-        only(self, "`spec`", "counter", "histogram", "ratio", "exposure")
+        only(self, "`spec`", "counter", "histogram", "ratio", "exposure", "pairs")
         return self
 
 
@@ -96,7 +97,11 @@ class MetricTemplate(Model):
         labels = self.spec.labels
         return replace(
             declared_metric(
-                self.spec.counter, self.spec.histogram, self.spec.ratio, self.spec.exposure
+                self.spec.counter,
+                self.spec.histogram,
+                self.spec.ratio,
+                self.spec.exposure,
+                self.spec.pairs,
             ),
             service=labels.service or "",
             version=labels.version or "",
@@ -105,7 +110,7 @@ class MetricTemplate(Model):
 
 
 def declared_metric(
-    *declarations: Counter | Histogram | RatioOfSums | Exposures | None,
+    *declarations: Counter | Histogram | RatioOfSums | Exposures | Pairs | Human | None,
 ) -> DeclaredMetric:
     """Return the metric of whichever is given. Raises ValueError where none is."""
     declared = next((own for own in declarations if own is not None), None)

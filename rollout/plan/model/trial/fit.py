@@ -41,7 +41,8 @@ def check_goals_fit(goals: Sequence[Goal], guardrails: Sequence[Guardrail]) -> N
 
 def _find_faults(goal: Goal, guardrail: Guardrail) -> list[_Fault]:
     name, metric = guardrail.name, guardrail.metric
-    if not metric.needs_stable or metric.kind not in {"rate", "shape"}:
+    is_compared = metric.needs_stable and metric.kind in {"rate", "shape"}
+    if not is_compared and metric.pairs is None:
         message = f"`{name}` is not compared with stable by its bad units, so it cannot get better"
         return [(("guardrail",), fault("P029", message))]
     if guardrail.tolerance is None and goal.edge is not None:

@@ -18,6 +18,8 @@ _SHOWN_ONLY = "shown only"
 
 def explain_rule(guardrail: Guardrail) -> str:
     """Say why a metric is no evidence."""
+    if guardrail.metric.kind == "human":
+        return "people's labels are no evidence: they are shown beside the judge's scores"
     if guardrail.metric.kind == "exposure":
         return "exposures are no evidence of harm: the share of traffic is tested by them"
     return "a ratio of sums is no evidence: single requests may add any number"
@@ -28,12 +30,19 @@ def show_only(guardrail: Guardrail) -> str:
     metric = guardrail.metric
     if metric.kind == "exposure":
         return f"counted ({metric.unit})"
+    if metric.kind == "human":
+        return f"{_SHOWN_ONLY} (people's {metric.unit})"
     return f"{_SHOWN_ONLY} ({metric.unit} {metric.of_one})"
 
 
 def measure(guardrail: Guardrail, readout: Readout) -> str:
     """Describe what is measured: counts, or both versions' sums with their rough interval."""
     metric = guardrail.metric
+    if metric.kind == "human":
+        return (
+            f"people call {readout.canary_bad:,} of {readout.canary:,} answers of the canary bad, "
+            f"{readout.stable_bad:,} of {readout.stable:,} of stable's"
+        )
     if metric.kind == "exposure":
         return f"{readout.canary:,} {metric.unit} of the canary, {readout.stable:,} of stable"
     if readout.ratio is None:

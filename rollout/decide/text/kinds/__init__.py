@@ -1,0 +1,1 @@
+"""Texts about kinds of metrics that are measured in words of their own."""

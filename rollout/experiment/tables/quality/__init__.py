@@ -1,0 +1,1 @@
+"""Tables of judged answers: pairs of both versions' answers, and judges beside people."""
