@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from rollout.build import read_build
+from rollout.decide.evidence.judges import describe_judge
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
@@ -126,6 +127,7 @@ def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> d
             f"the plan: {describe_allowed(guardrail)}",
             *filter(None, [off_edge(guardrail, readouts[guardrail.name])]),
             rests_on(state, guardrail.name),
+            *filter(None, [describe_judge(state.guardrails[guardrail.name], at)]),
             *(f"not counted: {words}" for words in unbelieved.get(guardrail.name, ())),
         ]
         for guardrail in state.plan.spec.guardrails

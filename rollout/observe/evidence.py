@@ -113,7 +113,8 @@ class RawPart:
 
 def list_fixed(source: Source, query_part: QueryPart) -> set[str]:
     """Return the labels whose meaning a guardrail's plan declares."""
-    return {*source.declared, *query_part.metric.labels_of_outcome}
+    metric = query_part.metric
+    return {*source.declared, *metric.labels_of_outcome, metric.judge} - {""}
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.counting.belief import Belief, count_believed
 from analysis.counting.beyond import split_off_scale
 from analysis.counting.counts import Counts, EvidenceError
-from analysis.counting.cursor import Arm, Key, Series
+from analysis.counting.cursor import Arm, Key, Sample, Series
 from analysis.counting.origin import Origins
 from analysis.counting.thinning import compress_all
 from analysis.fast_replace import replace
@@ -40,7 +40,7 @@ class ParsedSamples:
     `origins` is the evidence that they are counted by; `unbelieved` says what is not counted.
     `belief` is what they count; where a doubt prevents that, `doubt` says it in words. Of very many
     series that are counted here, `series` has only those that were judged one by one, and
-    `processes` has the scraped targets of all.
+    `processes` has the scraped targets of all. `judges` are the versions of who scored what is new.
     """
 
     query_part: QueryPart
@@ -51,6 +51,7 @@ class ParsedSamples:
     belief: Belief | None = None
     doubt: str = ""
     processes: Mapping[Key, str] = field(default_factory=dict)
+    judges: frozenset[str] = frozenset()
 
 
 FindEvidence = Callable[[Query, Sequence[RawPart]], Evidence]
@@ -104,7 +105,8 @@ def _read_large_part(
     arms = [answer.find((query_part.service, version)) for version in versions]
     positions = np.concatenate(arms)
     try:
-        is_simple = query_part.metric.kind == "shape" or query_part.metric.has_own_total
+        metric = query_part.metric
+        is_simple = not metric.judge and (metric.kind == "shape" or metric.has_own_total)
         if is_simple and query_part.is_counted and len(positions) >= MANY:
             shape = find_shape(source, query_part, answer, arms)
             bulk = read_bulk(query_part, answer, positions, shape)
@@ -207,7 +209,25 @@ def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSam
         tuple(unbelieved),
         belief,
         processes=raw.processes,
+        judges=_list_judges(raw, belief),
     )
+
+
+def _list_judges(raw: RawPart, belief: Belief) -> frozenset[str]:
+    """Return who scored since the look before: the labels of series of units that moved."""
+    judge, before = raw.query_part.metric.judge, raw.query_part.cursor.last
+    if not judge or not before:
+        return frozenset()
+    keys = [(entry.arm, entry.key) for entry in raw.series if entry.total or entry.edges]
+    moved = (key for key in keys if _has_moved(before.get(key), belief.cursor.last.get(key)))
+    return frozenset(raw.labels[key].get(judge, "") for key in moved)
+
+
+def _has_moved(before: Sample | None, after: Sample | None) -> bool:
+    """Return whether a series has counted something, or begins with something counted."""
+    if after is None or before is None:
+        return after is not None and any(after[1])
+    return after[1] != before[1]
 
 
 def _find_surplus(query_part: QueryPart, counts: Counts) -> str:

@@ -7,6 +7,7 @@ from analysis.counting.beyond import count_beyond
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.counting.cursor import Cursor
 from analysis.fast_replace import replace
+from rollout.decide.evidence.judges import follow_judge
 from rollout.decide.evidence.off_scale import describe_off_scale, set_aside
 from rollout.decide.evidence.unlabelled import count_unlabelled, describe_blinding
 from rollout.decide.record.facts import Observed
@@ -26,6 +27,9 @@ def read_units(
     message = fact.problems.get(name, "")
     if tally := fact.tallies.get(name):
         state = replace(state, tally=tally, cursor=Cursor())
+        state, several = follow_judge(state, tally)
+        if several:
+            return replace(state, problem=several), Counts()
         return _count_units(state, tally.counts, guardrail, message)
     cursor = state.cursor if guardrail.metric.needs_stable else state.cursor.begun(began)
     try:

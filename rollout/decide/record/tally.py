@@ -52,6 +52,9 @@ class LookTally(BaseModel):
     apart: tuple[tuple[int, ...], tuple[int, ...]] | None = Field(
         None, exclude_if=_unset, description="Units of further kinds, of canary and stable."
     )
+    judges: tuple[str, ...] = Field(
+        (), exclude_if=_unset, description="Digests of the judges that scored, where a label tells."
+    )
     key: str = Field(description="Id of the key of all digests.")
     until: float = Field(description="Unix time of the newest counted sample.")
     canary_times: Times = Field((), exclude_if=_unset)

@@ -38,6 +38,18 @@ class UnlabelledUnits:
 
 
 @dataclass(frozen=True)
+class JudgeChange:
+    """Another version of the judge scores: since when (unix time), how many there were before.
+
+    `before` is the evidence of what those scored.
+    """
+
+    at: float
+    number: int
+    before: Logs
+
+
+@dataclass(frozen=True)
 class GuardrailState:
     """One guardrail's newest samples and what they are evidence of (`test`).
 
@@ -68,15 +80,22 @@ class GuardrailState:
     label_shares: tuple[float, ...] = ()  # capital of the test that both are labelled as often
     labels: TrafficTally = field(default_factory=TrafficTally)
     goal: GoalTest | None = None  # whether the canary is better, where the plan asks
+    judge: str = ""  # digest of the version of who scores, where a label tells it
+    judged_anew: JudgeChange | None = None
 
     @cached_property
     def logs(self) -> Logs:
         """The evidence in logarithms; computed on first use, since many readers need none."""
         total = self.test.logs
-        if not self.has_late_start:
+        if self.has_late_start:
+            late_harm = self.late_test.logs.harm if self.late_test else 0.0
+            total = replace(total, harm=log_harm(total.harm, late_harm))
+        if self.judged_anew is None:
             return total
-        late_harm = self.late_test.logs.harm if self.late_test else 0.0
-        return replace(total, harm=log_harm(total.harm, late_harm))
+        # The capital that was won before is staked on: a product of e-processes, one after the
+        # other, is one.
+        before = self.judged_anew.before
+        return replace(total, harm=total.harm + before.harm, safe=total.safe + before.safe)
 
     def newest(self, arm: Arm) -> float | None:
         """Return the unix time of that arm's newest counted sample; None if it has none."""

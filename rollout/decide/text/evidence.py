@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.verdict.readout import Readout
 from analysis.verdict.verdict import Judgement
+from rollout.decide.evidence.judges import describe_judge
 from rollout.decide.evidence.unlabelled import describe_unlabelled
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
@@ -69,7 +70,8 @@ def describe_missing_proof(state: RolloutState, names: Sequence[str], judgement:
     """Describe what is measured of guardrails that are not proven safe."""
     guardrails = list_measured(state)
     return "; ".join(
-        f"{unproven(guardrails[name], judgement.readouts[name])}{_note_unlabelled(state, name)}"
+        f"{unproven(guardrails[name], judgement.readouts[name])}"
+        f"{_note_unlabelled(state, name)}{_note_judge(state, name)}"
         for name in names
     )
 
@@ -82,6 +84,11 @@ def _find_worst_segment(judgement: Judgement, least: float) -> str:
 
 def _assumes_independence(state: RolloutState) -> bool:
     return any(is_independent(state, name) for name in state.guardrails)
+
+
+def _note_judge(state: RolloutState, name: str) -> str:
+    words = describe_judge(state.guardrails[name], state.looked_at or state.clock)
+    return f"; {words}" if words else ""
 
 
 def _note_unlabelled(state: RolloutState, name: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from analysis import sample_ratio
 from analysis.counting.counts import Counts
+from rollout.decide.evidence.judges import describe_judge
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
@@ -91,6 +92,8 @@ def health(record: RecordedRollout) -> Iterator[HealthRow]:
         yield (_find_missing_order if is_paired else _find_missing_arm)(record, guardrail)
         if guardrail.metric.is_judged and guardrail.metric.kind not in {"pairs", "human"}:
             yield _find_coverage(record, guardrail)
+        if guardrail.metric.judge:
+            yield _find_judges(record, guardrail)
         yield from _list_unread(record, guardrail.name)
 
 
@@ -136,6 +139,22 @@ def _find_missing_order(record: RecordedRollout, guardrail: Guardrail) -> Health
         f"{first:,} pairs with the canary first, {second:,} others, {other:,} of no known outcome"
     )
     is_ok = first and second and not other
+    return HealthRow(question, "ok" if is_ok else "attention", answer)
+
+
+def _find_judges(record: RecordedRollout, guardrail: Guardrail) -> HealthRow:
+    """Say whether one version of the judge scored all."""
+    question = f"{guardrail.name}: did one version of the judge score all?"
+    state = record.state.guardrails[guardrail.name]
+    looks = [entry.fact for entry in record.entries if isinstance(entry.fact, Observed)]
+    tallies = [look.tallies[guardrail.name] for look in looks if guardrail.name in look.tallies]
+    mixed = sum(len(tally.judges) > 1 for tally in tallies)
+    if not state.judge and not mixed:
+        return HealthRow(question, "unknown", "no look has told who scored")
+    answer = describe_judge(state, record.ended_at) or "one version in all looks"
+    if mixed:
+        answer += f"; {mixed:,} looks with several are set aside"
+    is_ok = state.judged_anew is None and not mixed
     return HealthRow(question, "ok" if is_ok else "attention", answer)
 
 

@@ -109,6 +109,10 @@ class LookCounter:
             lost=before.lost,
         )
         tally = build_tally(query_part, belief, after, self.key)
+        if samples.judges:
+            name = self.key.of(query_part.rollout, query_part.guardrail)
+            judges = tuple(sorted(name(f"judge {judge}") for judge in samples.judges))
+            tally = tally.model_copy(update={"judges": judges})
         mark = (ask.marks or {}).get(query_part.guardrail)
         self._standings.keep(query_part.rollout, query_part.guardrail, mark, tally, after)
         return tally, (*before.words, *samples.unbelieved)

@@ -114,7 +114,8 @@ class DeclaredMetric:
     `worse` says which end is bad, `relative` whether a tolerance is
     a share of the value or in its unit. With an `edge`, in the unit of its values, all that is
     beyond it is bad. `service`, `version` and `namespace` are labels, empty where there is none.
-    What is counted of the canary alone does not `needs_stable`.
+    What is counted of the canary alone does not `needs_stable`. `judge` is the label of the
+    version of who scored, empty where that is not told.
     """
 
     kind: Literal["rate", "shape", "ratio", "exposure", "pairs", "human"]
@@ -133,6 +134,7 @@ class DeclaredMetric:
     needs_stable: bool = True
     pairs: PairLabels | None = None
     human: HumanLabels | None = None
+    judge: str = ""
 
     def narrowed(self, exact: Mapping[str, str]) -> DeclaredMetric:
         """Return it with exact values of labels, in place of what it says of these."""

@@ -197,6 +197,7 @@ class Guardrail(Model):
         elif self.metric.kind == "rate":
             only(self, "a rate's guardrail", "margin", "never", "limit")
         self._check_edge_fits()
+        self._check_judge_fits()
         if self.pairs is not None:
             self._check_pairs(self.margin, self.labels)
             return self
@@ -205,6 +206,20 @@ class Guardrail(Model):
             hint = "write `labels: {version: LABEL}`, or `labels: {arms: ...}` with two selectors"
             raise_at("guardrail", (("labels",), fault("P004", message, hint=hint)))
         return self
+
+    def _check_judge_fits(self) -> None:
+        """Check that who scored can be told from a label that says nothing else."""
+        label, metric = self.labels.judge, self.metric
+        if label is None:
+            return
+        used = {metric.service, metric.version, metric.namespace, *metric.labels, "__name__", "le"}
+        if not (metric.is_evidence and metric.needs_stable):
+            message = f"`{self.name}` compares nothing that a judge scored"
+        elif label in used:
+            message = f"`{self.name}` reads the label `{label}` for something else already"
+        else:
+            return
+        raise_at("guardrail", (("labels", "judge"), fault("P029", message)))
 
     @staticmethod
     def _check_pairs(margin: Margin | None, labels: Labels) -> None:
@@ -294,6 +309,7 @@ class Guardrail(Model):
             service=labels.service or metric.service,
             version="" if labels.arms else labels.version or metric.version,
             namespace=labels.namespace or metric.namespace,
+            judge=labels.judge or "",
             needs_stable=metric.needs_stable and self.never is None and self.bound is None,
             edge=self.beyond.find_edge(metric.unit) if self.beyond else None,
         )

@@ -43,6 +43,11 @@ class Labels(Model):
         description="Label that holds the plan's namespace; without one services of the same name "
         "in several namespaces of one Prometheus are read as one.",
     )
+    judge: Label | None = Field(
+        None,
+        description="Label that names the version of the judge that scored: what different ones "
+        "scored is not compared, and the counts start anew with another one.",
+    )
     where: list[Having] | None = Field(
         None, min_length=1, description="Labels whose values say which of several series is meant."
     )
