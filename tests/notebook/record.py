@@ -40,6 +40,13 @@ PLAN = {
             {"name": "accuracy", "template": "quality/score", "tolerance": 0.04},
         ],
         "goals": [{"guardrail": "accuracy", "edge": 0.5}, {"guardrail": "errors"}],
+        "segments": [
+            {
+                "label": "department",
+                "values": ["cardiology", "oncology", "geriatrics"],
+                "guardrails": ["accuracy"],
+            }
+        ],
         "experiment": {
             "end": {"after": "1h"},
             "winner": "promote",
