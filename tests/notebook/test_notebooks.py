@@ -124,7 +124,9 @@ def test_the_recorded_experiment_has_a_winner_and_is_recorded_anew_alike(tmp_pat
     record(tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_text() == TRIAL.read_text(), AGAIN
     (exp,) = rollout.read(TRIAL).values()
-    assert list(exp.goals()["conclusion"]) == ["better", "undecided"]
+    goals = exp.goals()
+    assert list(goals[goals["segment"] == ""]["conclusion"]) == ["better", "undecided"]
+    assert set(goals[goals["segment"] != ""]["conclusion"]) == {"better"}
 
 
 def test_what_is_committed_is_small_and_tells_nothing_of_the_machine():
