@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -15,6 +15,7 @@ from rollout.decide.record.reasons import Reason
 from rollout.decide.rules.view import view
 from rollout.decide.state import hooks
 from rollout.decide.state.rollout import Phase, RolloutState
+from rollout.decide.text.evidence import is_told
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper bounds of the tick duration buckets, in seconds."""
@@ -119,13 +120,18 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
     if not state.is_terminal:
         # The judgement does not depend on the time, so any time will do and the lines can be cached
         # (see `Meter`). We do not compute the readout for people: it takes five times as long.
-        yield from _sample_evidence(labels, view(state, state.started_at).judgement)
+        judgement = view(state, state.started_at).judgement
+        segments = state.plan.spec.segment_guardrails if judgement.segments else ()
+        segment_names = [segment.name for segment in segments if is_told(segment, judgement)]
+        yield from _sample_evidence(labels, judgement, segment_names)
 
 
-def _sample_evidence(labels: Labels, judgement: Judgement) -> Iterator[Sample]:
+def _sample_evidence(
+    labels: Labels, judgement: Judgement, segments: Sequence[str]
+) -> Iterator[Sample]:
     joint = harm_share(judgement.log_joint, judgement.alpha)
     yield "surefoot_rollout_harm_evidence_ratio", labels, joint
-    for name in [*judgement.guards, *judgement.segments]:
+    for name in [*judgement.guards, *segments]:
         guardrail_labels = {**labels, "guardrail": name}
         yield "surefoot_guardrail_harm_evidence_ratio", guardrail_labels, judgement.harm_of(name)
         proof = judgement.proof_of(name)

@@ -10,8 +10,11 @@ from analysis.family import adjust
 from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.fold import fold_all
 from rollout.decide.rules.view import view
+from rollout.decide.text.evidence import describe_nothing_harmful
+from rollout.decide.text.experiment import describe_conclusion
 from rollout.explain.decision import explain, text
 from rollout.explain.status import report
+from rollout.metrics.families import of_rollout
 from rollout.review.history import history
 from rollout.simulate import Behaviour
 from tests.support.worlds import BAD, GOOD, Lab, plan
@@ -93,6 +96,31 @@ def test_numbers_of_few_units_are_told_nowhere(harmed):
     assert "not told: fewer than 100,000 units" in words
 
 
+def test_evidence_of_few_units_is_no_number_for_views_either(harmed):
+    """Neither the metrics nor the sentence of what is closest to a rollback have it."""
+    late = {("v2", "[department=oncology]"): Behaviour(errors=0.06)}
+    suppressed = [{**DEPARTMENTS, "atLeast": 100_000}]
+    exported, sentences = set(), []
+    for own in (suppressed, [{**DEPARTMENTS, "atLeast": 1}]):
+        lab = Lab(plan=split_plan(segments=own), rate=60.0)
+        lab.world.apart = late
+        state = lab.run_until(lambda s: any(own.logs.harm > 2 for own in s.segments.values()))
+        samples = of_rollout(lab.rollout, state)
+        exported.add(
+            frozenset(labels["guardrail"] for _, labels, _ in samples if "guardrail" in labels)
+        )
+        judgement = view(state, lab.clock.now()).judgement
+        sentences.append(describe_nothing_harmful(state, "", judgement))
+    assert exported == {
+        frozenset({"errors"}),
+        frozenset({"errors", *harmed.state.segments}),
+    }
+    name = "errors[department=oncology]"
+    assert sentences[0].endswith(f"(closest: {name}, fewer than 100,000 requests of a version)")
+    assert f"(closest: {name}, " in sentences[1]
+    assert "of the evidence for a rollback" in sentences[1]
+
+
 def test_what_is_learnt_of_the_whole_holds_for_its_parts(harmed):
     """A segment's errors come in bunches as all do: its own past is too short to tell."""
     state = fold_all([(entry.seq, entry.fact) for entry in harmed.entries])
@@ -128,6 +156,14 @@ def test_a_canary_that_is_worse_in_one_segment_has_not_won():
     assert "worse:errors[department=oncology]" in reasons
     assert "better:errors" in reasons
     assert lab.state.phase == "rolled back"
+    assert "below 1 in" in describe_conclusion(lab.state, "errors[department=oncology]", "worse")
+    hidden = plan(
+        **split_plan().document()["spec"] | {"segments": [{**DEPARTMENTS, "atLeast": 100_000}]}
+    )
+    few = dataclasses.replace(lab.state, plan=hidden)
+    words = describe_conclusion(few, "errors[department=oncology]", "worse")
+    assert "below 1 in" not in words
+    assert "fewer than 100,000 requests of a version" in words
 
 
 def test_a_plan_without_segments_is_as_it_was():

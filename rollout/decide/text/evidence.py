@@ -14,13 +14,14 @@ from rollout.decide.evidence.judges import describe_judge
 from rollout.decide.evidence.unlabelled import describe_unlabelled
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
-from rollout.decide.text.measurement import harmed, measured, name_units, proven, unproven
+from rollout.decide.text.measurement import NEAR, harmed, measured, name_units, proven, unproven
 from rollout.decide.text.numbers import chance, join
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.trial.segments import SegmentGuardrail
 
 _NUMBERS = ("canary", "canary_bad", "stable", "stable_bad", "estimate", "low", "high", "harm")
+_NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is worth naming
 _NAMED = 2  # guardrails that are named when only all of them together show harm
 
 
@@ -76,6 +77,32 @@ def describe_missing_proof(state: RolloutState, names: Sequence[str], judgement:
     )
 
 
+def describe_nothing_harmful(state: RolloutState, _: str, judgement: Judgement) -> str:
+    """Say that nothing is harmful, and what is closest to it."""
+    return f"no guardrail shows harm{_describe_closest(state, judgement)}"
+
+
+def describe_nearness(state: RolloutState, _: str, judgement: Judgement) -> str:
+    """Describe evidence of harm that is close to a rollback's, and what it must fall to."""
+    return (
+        f"{judgement.joint_share * 100:.0f} % of the evidence for a rollback is there"
+        f"{_describe_closest(state, judgement)}, and a step up asks for at most {percent(NEAR)}"
+    )
+
+
+def _describe_closest(state: RolloutState, judgement: Judgement) -> str:
+    """Name the guardrail with the most evidence of harm; empty where there is hardly any."""
+    harms = {name: readout.harm for name, readout in judgement.readouts.items()}
+    harms |= {name: judgement.harm_of(name) for name in judgement.segments}
+    name = max(harms, key=lambda own: harms[own])
+    if harms[name] < _NOTICED:
+        return ""
+    segment = find_segment(state, name)
+    if segment is not None and not is_told(segment, judgement):
+        return f" (closest: {name}, {describe_few(segment)})"
+    return f" (closest: {name}, {harms[name] * 100:.0f} % of the evidence for a rollback)"
+
+
 def _find_worst_segment(judgement: Judgement, least: float) -> str:
     """Return the segment with the most evidence of harm, where it has more than `least`."""
     worst = max(judgement.segments, key=judgement.harm_of, default="")
@@ -116,6 +143,14 @@ def find_segment(state: RolloutState, name: str) -> SegmentGuardrail | None:
 def is_suppressed(segment: SegmentGuardrail, canary: int, stable: int) -> bool:
     """Return whether a segment has too few units of a version for its numbers to be told."""
     return min(canary, stable) < segment.at_least
+
+
+def is_told(segment: SegmentGuardrail, judgement: Judgement) -> bool:
+    """Return whether a segment's numbers may be told, of which its evidence is one."""
+    if judgement.segments[segment.name].test.canary_units < segment.at_least:
+        return False  # without the readout, which takes longer
+    readout = judgement.read_segment(segment.name)
+    return not is_suppressed(segment, readout.canary, readout.stable)
 
 
 def describe_few(segment: SegmentGuardrail) -> str:

@@ -76,10 +76,20 @@ def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) 
     family = f" over all {count} goals" if count > 1 else ""
     if segments:
         family = f" over {count} goal{'s' if count > 1 else ''} and {segments} in segments"
+    bound = percent(level) if _is_hidden(state, name) else chance(evidence)
     return (
         f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
-        f"equal versions: below {chance(evidence)}{family} (the plan accepts {percent(level)})"
+        f"equal versions: below {bound}{family} (the plan accepts {percent(level)})"
     )
+
+
+def _is_hidden(state: RolloutState, name: str) -> bool:
+    """Return whether a goal is of a segment with too few units for its numbers to be told."""
+    segment = find_segment(state, name)
+    if segment is None:
+        return False
+    contrast = state.segment_goals[name].contrast
+    return is_suppressed(segment, contrast.e_c, contrast.e_s)
 
 
 def describe_no_winner(state: RolloutState, _: str = "") -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
 
 NEAR = 0.5
 """Share of a rollback's evidence of harm, in logs, above which no weight is raised."""
-_NOTICED = 0.005  # share of a rollback's evidence below which no guardrail is worth naming
 
 
 def allowance(guardrail: Guardrail) -> str:
@@ -226,24 +225,6 @@ def proven(guardrail: Guardrail, readout: Readout) -> str:
     rule = "" if guardrail.bad_margin.ratio == 1 else f": {_allowed(guardrail)}"
     now = f"; {_shares(guardrail, readout)}" if guardrail.beyond else ""
     return f"{name} {bound} ({allowed}{rule}{now})"
-
-
-def closest(judgement: Judgement) -> str:
-    """Name the guardrail with the most evidence of harm; empty where there is hardly any."""
-    harms = {name: readout.harm for name, readout in judgement.readouts.items()}
-    harms |= {name: judgement.harm_of(name) for name in judgement.segments}
-    name = max(harms, key=lambda own: harms[own])
-    if harms[name] < _NOTICED:
-        return ""
-    return f" (closest: {name}, {harms[name] * 100:.0f} % of the evidence for a rollback)"
-
-
-def nearness(judgement: Judgement) -> str:
-    """Describe evidence of harm that is close to a rollback's, and what it must fall to."""
-    return (
-        f"{judgement.joint_share * 100:.0f} % of the evidence for a rollback is there"
-        f"{closest(judgement)}, and a step up asks for at most {percent(NEAR)}"
-    )
 
 
 def off_edge(guardrail: Guardrail, readout: Readout) -> str:

@@ -13,7 +13,13 @@ from rollout.decide.state.retreat import MOST
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.arms import name_arms
 from rollout.decide.text.comparison import format_split
-from rollout.decide.text.evidence import describe_harm, describe_missing_proof, describe_proof
+from rollout.decide.text.evidence import (
+    describe_harm,
+    describe_missing_proof,
+    describe_nearness,
+    describe_nothing_harmful,
+    describe_proof,
+)
 from rollout.decide.text.experiment import (
     describe_conclusion,
     describe_experiment,
@@ -21,7 +27,6 @@ from rollout.decide.text.experiment import (
     describe_reallocation,
 )
 from rollout.decide.text.following import describe_following, describe_waiting
-from rollout.decide.text.measurement import closest, nearness
 from rollout.plan.fields.units import duration, percent
 
 
@@ -219,8 +224,8 @@ _BY_EVIDENCE: dict[str, Callable[[RolloutState, str, Judgement], str]] = {
     Reason.ALL_SAFE: lambda state, _, judgement: describe_proof(state, judgement),
     Reason.HARMFUL: describe_harm,
     Reason.INCONCLUSIVE: _describe_lateness,
-    Reason.NEAR_HARM: lambda _, __, judgement: nearness(judgement),
-    Reason.NOTHING_HARMFUL: lambda _, __, judgement: f"no guardrail shows harm{closest(judgement)}",
+    Reason.NEAR_HARM: describe_nearness,
+    Reason.NOTHING_HARMFUL: describe_nothing_harmful,
     Reason.UNDECIDED: lambda state, name, judgement: describe_missing_proof(
         state, [name], judgement
     ),

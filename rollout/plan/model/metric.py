@@ -162,6 +162,14 @@ class Exposures(Model):
         return DeclaredMetric("exposure", total, unit=self.unit, reporter=self.reporter)
 
 
+def _check_each_says_one_thing(*labels: str, where: Matchers | None) -> None:
+    """Refuse labels that are the same, or by whose values `where` chooses: some are never read."""
+    chosen = {matcher.label for matcher in read_matchers(where)}
+    for index, label in enumerate(labels):
+        if label in {*labels[:index], *chosen, "__name__", "le"}:
+            raise fault("P029", f"the label `{label}` is read for something else already")
+
+
 class Pairs(Model):
     """Both versions' answers to one request, of which a judge named the better, by a counter.
 
@@ -172,6 +180,11 @@ class Pairs(Model):
     where: Matchers | None = Field(None, description="Only series with these values.")
     winner: Label = Field("winner", description="Label of who won: `stable`, `canary` or `tie`.")
     first: Label = Field("first", description="Label of who was read first: `stable`, `canary`.")
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        _check_each_says_one_thing(self.winner, self.first, where=self.where)
+        return self
 
     @property
     def metric(self) -> DeclaredMetric:
@@ -206,6 +219,14 @@ class Human(Model):
     delay: Word | None = Field(
         None, description="Name of a guardrail whose histogram has how long labels took."
     )
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> Self:
+        own = [self.human] if self.judge is None else [self.human, self.judge]
+        _check_each_says_one_thing(*own, where=self.where)
+        if self.good == self.bad:
+            raise fault("P029", f"`{self.good}` cannot be both good and bad")
+        return self
 
     @property
     def metric(self) -> DeclaredMetric:

@@ -76,3 +76,12 @@ def test_what_must_not_happen_at_all_has_no_segments():
     assert {segment.of for segment in own.spec.segment_guardrails} == {"errors"}
     with pytest.raises(ValidationError, match="is not compared with stable"):
         plan(guardrails=[errors, NEVER], segments=[{**segments[0], "guardrails": ["leaks"]}])
+
+
+def test_no_segment_is_of_the_label_that_names_the_judge():
+    """Its values are names of judges, of which journals have digests alone."""
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    judged = {**errors, "labels": {"judge": "judge"}}
+    own = [{"label": "judge", "values": ["mild"], "guardrails": ["errors"]}]
+    with pytest.raises(ValidationError, match="for something else already"):
+        plan(guardrails=[judged], segments=own)
