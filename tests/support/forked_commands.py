@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 
 from rollout.cli import main
+from rollout.experiment.report import render
 from tests.support.commands import commands
+from tests.support.undrawn import BLANK
 
 # What commands import when they run; here it is imported once, before all forks.
 LATE = (
@@ -67,6 +69,7 @@ def run_all(cases: Path, results: Path) -> None:
     assert list(commands())  # imports the modules of every command
     for name in LATE:
         importlib.import_module(name)
+    render._draw = lambda *_: BLANK  # charts take seconds, and none is on a stream
     gc.freeze()  # no child looks through all of that once more when it ends
     errors, ends = results.with_suffix(".errors"), []
     for stream, words in json.loads(cases.read_text(encoding="utf-8")):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from rollout.experiment.experiment import Experiment
-from rollout.experiment.report import render
 from rollout.review.history import history
 from rollout.simulate import Behaviour
+from tests.support.undrawn import leave_charts_out
 from tests.support.worlds import BAD, GOOD, Lab
 
 WORLDS: dict[str, Callable[[], Lab]] = {
@@ -46,8 +46,7 @@ def good(labs: dict[str, Lab]) -> Experiment:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without their charts, which take most of their time; charts have tests of theirs."""
-    monkeypatch.setattr(render, "_draw", lambda *_: {"light": "data:,", "dark": "data:,"})
+    leave_charts_out(monkeypatch)
 
 
 @pytest.fixture

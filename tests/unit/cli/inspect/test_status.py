@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Observed
 from rollout.journal.jsonl import export
-from rollout.journal.sql.store import SqlJournal, open_journal
+from rollout.journal.sql.store import open_journal
+from rollout.journal.sql.stored import VerifiedReads
 from tests.support.worlds import BAD, Lab, plan
 
 
@@ -60,13 +61,13 @@ def test_evidence_of_others_is_not_read(two, tmp_path, monkeypatch):
     with closing(open_journal(path)) as journal:
         journal.append(two, after=0)
     picked: list[int] = []
-    read_at = SqlJournal.read_at
+    read_at = VerifiedReads.read_at
 
     def counted(self, places):
         picked.extend(places)
         return read_at(self, places)
 
-    monkeypatch.setattr(SqlJournal, "read_at", counted)
+    monkeypatch.setattr(VerifiedReads, "read_at", counted)
     assert status(path, "second").exit_code == 0
     read = {two[seq - 1].rollout for seq in picked}
     assert len(read) == 1
