@@ -16,7 +16,6 @@ from rollout.plan.fields.units import percent
 if TYPE_CHECKING:  # `surefoot check` describes plans without importing numpy
     from analysis.dispersion.dispersion import Dispersion
     from analysis.verdict.readout import Readout
-    from analysis.verdict.verdict import Judgement
     from rollout.plan.fields.metric import DeclaredMetric
     from rollout.plan.model.guardrail import Guardrail
     from rollout.plan.model.limits import Margin
