@@ -261,16 +261,12 @@ class Plots:
         groups: dict[str, Columns] = {}
         for row in rows:
             name = f"{row.guardrail}, by {row.label}"
-            group = groups.setdefault(name, {"label": [], "estimate": [], "low": [], "high": [],
-                                             "allowed": []})  # fmt: skip
+            group = groups.setdefault(name, _begin_columns())
             count = (
                 f"{row.canary_units:,} and {row.stable_units:,}" if row.canary_units else row.note
             )
-            group["label"].append(f"{row.segment}, {row.verdict} ({count or 'nothing compared'})")
-            group["estimate"].append(row.difference)
-            group["low"].append(row.low)
-            group["high"].append(row.high)
-            group["allowed"].append(row.allowed)
+            words = f"{row.segment}, {row.verdict} ({count or 'nothing compared'})"
+            _add_row(group, words, (row.difference, row.low, row.high), row.allowed)
         return draw(
             groups,
             axis="canary minus stable (percentage points)",
@@ -403,11 +399,12 @@ def _say_agreement(row: people.QualityRow) -> str:
     return f"; they agree on {row.agreement * 100:.3g} % of {row.labelled:,}{kappa}"
 
 
-def _add_row(
-    columns: Columns, label: str, bounds: tuple[float | None, float | None, float | None]
-) -> None:
+_Bounds = tuple[float | None, float | None, float | None]  # estimate, low, high
+
+
+def _add_row(columns: Columns, label: str, bounds: _Bounds, allowed: float | None = None) -> None:
     columns["label"].append(label)
-    for name, bound in zip(("estimate", "low", "high"), bounds, strict=True):
+    for name, bound in zip(("estimate", "low", "high", "allowed"), (*bounds, allowed), strict=True):
         columns[name].append(bound)
 
 
@@ -415,17 +412,12 @@ def _begin_columns() -> Columns:
     return {"label": [], "estimate": [], "low": [], "high": [], "allowed": []}
 
 
-def _add_share(
-    columns: Columns,
-    label: str,
-    bounds: tuple[float | None, float | None, float | None],
-    allowed: float | None,
-) -> None:
+def _add_share(columns: Columns, label: str, bounds: _Bounds, allowed: float | None) -> None:
     """Add a share with its bounds as distances from a half."""
-    columns["label"].append(label)
-    names = ("estimate", "low", "high", "allowed")
-    for name, bound in zip(names, (*bounds, allowed), strict=True):
-        columns[name].append(None if bound is None else bound - 0.5)
+    estimate, low, high, limit = (
+        None if bound is None else bound - 0.5 for bound in (*bounds, allowed)
+    )
+    _add_row(columns, label, (estimate, low, high), limit)
 
 
 def _find_action(event: str) -> str:

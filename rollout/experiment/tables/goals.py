@@ -10,6 +10,7 @@ from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.text.evidence import describe_few, is_suppressed
 from rollout.decide.text.experiment import list_goal_numbers
 from rollout.experiment.tables import uplift
+from rollout.experiment.tables.retest import list_counts
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.trial.segments import SegmentGuardrail
 from rollout.review.history import RecordedRollout
@@ -104,9 +105,7 @@ def _compare(
 ) -> uplift.UpliftRow | None:
     if not isinstance(own, SuperiorityTest):
         return None  # what one version of a pair loses the other wins: no share is relative to one
-    units = [*record.units, *record.segment_units]
-    name = guardrail.name
-    counts = [look.counts for look in units if look.guardrail == name and look.is_compared]
+    counts = list_counts(record, guardrail.name)
     return uplift.compare(guardrail, counts, own.edge, own.test.dispersion, level)
 
 

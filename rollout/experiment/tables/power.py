@@ -19,7 +19,7 @@ from analysis.counting.counts import Counts
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries, shift_matrix
 from analysis.verdict.sequential_test import SequentialTest
-from rollout.experiment.tables.retest import find_fresh_tests, list_compared
+from rollout.experiment.tables.retest import find_fresh_tests, list_compared, list_counts
 from rollout.experiment.tables.scorecard import find_last_view
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
@@ -124,7 +124,7 @@ def _find_span(record: RecordedRollout, name: str) -> float:
 
 
 def _find_past(record: RecordedRollout, guardrail: Guardrail, test: SequentialTest) -> _Past | None:
-    own = [units.counts for units in list_compared(record) if units.guardrail == guardrail.name]
+    own = list_counts(record, guardrail.name)
     edges = own[-1].edges if own else ()
     own = [counts for counts in own if counts.edges == edges]
     stable = np.array([counts.stable for counts in own], dtype=float).sum(axis=0) if own else None

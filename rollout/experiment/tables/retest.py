@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from analysis.counting.counts import EvidenceError
+from analysis.counting.counts import Counts, EvidenceError
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.evidence.look_use import feed
@@ -19,6 +19,12 @@ Tests = Mapping[str, SequentialTest]
 def list_compared(record: RecordedRollout) -> list[LookUnits]:
     """Return the looks' counts that the tests compared, in order."""
     return [units for units in record.units if units.is_compared]
+
+
+def list_counts(record: RecordedRollout, name: str) -> list[Counts]:
+    """Return the counts of one guardrail, or of one segment's, that its test compared, in order."""
+    looks = [*record.units, *record.segment_units]
+    return [own.counts for own in looks if own.guardrail == name and own.is_compared]
 
 
 def find_fresh_tests(record: RecordedRollout) -> dict[str, SequentialTest]:

@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis import family
 from analysis.verdict.readout import Readout
 from rollout.decide.text.evidence import describe_few, is_suppressed
 from rollout.errors import InputError
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.evidence import describe_share
+from rollout.experiment.tables.retest import list_counts
 from rollout.experiment.tables.scorecard import find_last_view
-from rollout.experiment.tables.uplift import BETTER, OPEN, WORSE, UpliftRow
+from rollout.experiment.tables.uplift import OPEN, UpliftRow
 from rollout.plan.model.trial.segments import SegmentGuardrail
 from rollout.review.history import RecordedRollout
 
@@ -96,8 +96,8 @@ def _is_suppressed(segment: SegmentGuardrail, readout: Readout) -> bool:
 
 def _compare(
     record: RecordedRollout, compared_segments: Sequence[SegmentGuardrail], level: float
-) -> Mapping[str, tuple[UpliftRow, float, float]]:
-    """Return by segment its comparison without margin, and both sides' evidence over all rows.
+) -> Mapping[str, UpliftRow]:
+    """Return by segment its comparison without margin, corrected for all rows.
 
     One family are the rows that are shown and the guardrails that they are parts of.
     """
@@ -105,32 +105,24 @@ def _compare(
     whole = {segment.of for segment in compared_segments}
     guardrails = {g.name: g for g in record.state.plan.spec.guardrails if g.name in whole}
     guardrails |= {segment.name: segment.guardrail for segment in compared_segments}
-    units = [*record.units, *record.segment_units]
     for name, guardrail in guardrails.items():
         if guardrail.bad_margin is None:
             continue
-        counts = [own.counts for own in units if own.guardrail == name and own.is_compared]
         dispersion = record.state.measured[name].test.dispersion
-        row = uplift.compare(guardrail, counts, None, dispersion, level)
+        row = uplift.compare(guardrail, list_counts(record, name), None, dispersion, level)
         if row is not None:
             rows[name] = row
-    logs = [row.better for row in rows.values()] + [row.worse for row in rows.values()]
-    adjusted = family.adjust([log * math.log(10) for log in logs])
-    both = zip(adjusted[: len(rows)], adjusted[len(rows) :], strict=True)
-    return {name: (rows[name], *pair) for name, pair in zip(rows, both, strict=True)}
+    return dict(zip(rows, uplift.correct([*rows.values()], level), strict=True))
 
 
 def _build_row(
     segment: SegmentGuardrail,
     readout: Readout,
     verdict: tuple[str, str],
-    compared: tuple[UpliftRow, float, float] | None,
+    row: UpliftRow | None,
     level: float,
 ) -> SegmentRow:
     is_hidden = _is_suppressed(segment, readout)
-    row, more, less = compared or (None, 0.0, 0.0)
-    needed = -math.log(level)
-    conclusion = BETTER if more >= needed else WORSE if less >= needed else OPEN
     kind, reason = verdict
     return SegmentRow(
         label=segment.label,
@@ -150,9 +142,9 @@ def _build_row(
         harm=None if is_hidden else readout.harm,
         better=row.better if row else None,
         worse=row.worse if row else None,
-        better_of_all=more / math.log(10) if row else None,
-        worse_of_all=less / math.log(10) if row else None,
-        needed=needed / math.log(10),
-        conclusion=conclusion,
+        better_of_all=row.better_of_all if row else None,
+        worse_of_all=row.worse_of_all if row else None,
+        needed=-math.log10(level),
+        conclusion=row.conclusion if row else OPEN,
         note=describe_few(segment) if is_hidden else reason,
     )

@@ -27,7 +27,7 @@ from analysis.verdict.rate_test import RateTest
 from analysis.verdict.readout import Readout
 from rollout.errors import InputError
 from rollout.experiment.tables.evidence import describe_share
-from rollout.experiment.tables.retest import list_compared
+from rollout.experiment.tables.retest import list_counts
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
 
@@ -118,13 +118,20 @@ def uplift(record: RecordedRollout, level: float) -> Iterator[UpliftRow]:
         for guardrail in record.state.plan.spec.guardrails
         for what, looks in _list_questions(record, guardrail)
     ]
-    every = [looks for _, _, looks in questions]
-    logs = [own.log_better() for own in every] + [own.log_worse() for own in every]
-    adjusted = family.adjust(logs)  # better or worse are two questions of one family
-    both = zip(adjusted[: len(every)], adjusted[len(every) :], strict=True)
-    for (guardrail, what, looks), (more, less) in zip(questions, both, strict=True):
-        row = _build_row(guardrail.name, what, looks, level)
-        needed = -math.log(level)
+    rows = [_build_row(own.name, what, looks, level) for own, what, looks in questions]
+    yield from correct(rows, level)
+
+
+def correct(rows: Sequence[UpliftRow], level: float) -> Iterator[UpliftRow]:
+    """Yield comparisons with their evidence corrected for all of them, and what it concludes.
+
+    Better or worse are two questions of one family, see `family.adjust`.
+    """
+    logs = [row.better for row in rows] + [row.worse for row in rows]
+    adjusted = family.adjust([log * math.log(10) for log in logs])
+    both = zip(adjusted[: len(rows)], adjusted[len(rows) :], strict=True)
+    needed = -math.log(level)
+    for row, (more, less) in zip(rows, both, strict=True):
         conclusion = BETTER if more >= needed else WORSE if less >= needed else OPEN
         yield replace(
             row,
@@ -155,7 +162,7 @@ def describe_bad(guardrail: Guardrail, edge: float | None) -> str:
 
 def _list_questions(record: RecordedRollout, guardrail: Guardrail) -> Iterator[tuple[str, _Looks]]:
     test = record.state.guardrails[guardrail.name].test
-    counts = [u.counts for u in list_compared(record) if u.guardrail == guardrail.name]
+    counts = list_counts(record, guardrail.name)
     if isinstance(test, RateTest):
         looks = _weigh(counts, test.dispersion)
         if looks is not None:

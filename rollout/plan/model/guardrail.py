@@ -212,10 +212,9 @@ class Guardrail(Model):
         label, metric = self.labels.judge, self.metric
         if label is None:
             return
-        used = {metric.service, metric.version, metric.namespace, *metric.labels, "__name__", "le"}
         if not (metric.is_evidence and metric.needs_stable):
             message = f"`{self.name}` compares nothing that a judge scored"
-        elif label in used:
+        elif label in self.labels_in_use:
             message = f"`{self.name}` reads the label `{label}` for something else already"
         else:
             return
@@ -264,6 +263,14 @@ class Guardrail(Model):
             return self.metric.pairs.arms
         arms = self.labels.arms
         return None if arms is None else (read_matchers(arms.stable), read_matchers(arms.canary))
+
+    @property
+    def labels_in_use(self) -> set[str]:
+        """The labels whose meaning the plan declares, and those that every series has."""
+        metric, arms = self.metric, self.arms or ()
+        own = {matcher.label for arm in arms for matcher in arm}
+        named = {metric.service, metric.version, metric.namespace, *metric.labels}
+        return {*own, *named, "__name__", "le"}
 
     @property
     def is_shown_only(self) -> bool:

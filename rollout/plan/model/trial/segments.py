@@ -101,11 +101,8 @@ def _find_obstacle(label: str, guardrail: Guardrail) -> str:
     metric = guardrail.metric
     if not (guardrail.weighs_evidence and metric.needs_stable):
         return f"`{guardrail.name}` is not compared with stable, so it has no segments"
-    arms = guardrail.labels.arms
-    used = {metric.service, metric.version, metric.namespace, *metric.labels, "__name__", "le"}
-    used.add(metric.judge)  # its values are names of judges, which no journal has
-    used |= {*arms.stable, *arms.canary} if arms else set()
-    if label in used:
+    # The values of the second are names of judges, which no journal has.
+    if label in guardrail.labels_in_use or label == metric.judge:
         return f"`{guardrail.name}` reads the label `{label}` for something else already"
     return ""
 
