@@ -19,6 +19,7 @@ from rollout.stories.world.routes import (
     list_entries,
     list_routes,
     read_shares,
+    set_canary,
 )
 from rollout.stories.world.world import StoryWorld
 
@@ -29,10 +30,9 @@ def edit_weights(world: StoryWorld, value: float) -> None:
 
     def change(live: Json) -> None:
         for route in list_routes(live):
-            entries = [entry for entry in list_entries(route) if not is_third(entry)]
-            if len(entries) == 2:
-                for entry in entries:
-                    entry["weight"] = int(value if is_canary(entry) else 100 - value)
+            entries = list_entries(route)
+            if len([entry for entry in entries if not is_third(entry)]) == 2:
+                set_canary(entries, value)
 
     world.touch("weights")
     world.api.edit(world.key, change)
@@ -68,10 +68,7 @@ def edit_one(world: StoryWorld, value: float) -> None:
     """Somebody gives the canary this weight on the first route of both arms, and on no other."""
 
     def change(live: Json) -> None:
-        for entry in list_entries(next(filter(has_both_arms, list_routes(live)), {})):
-            if is_third(entry):
-                continue
-            entry["weight"] = int(value if is_canary(entry) else 100 - value)
+        set_canary(list_entries(next(filter(has_both_arms, list_routes(live)), {})), value)
 
     world.touch("weights")
     world.api.edit(world.key, change)

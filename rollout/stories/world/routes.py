@@ -14,8 +14,8 @@ PLURALS = {"istio": "virtualservices", "gateway": "httproutes", "envoy": "envoyr
 """The objects that people edit, by mesh; a local Envoy's is its route file."""
 RULES = "destinationrules"
 """The objects that hold a plan's policy, in Istio."""
-_THIRD = 25
-"""The weight of people's own destination beside both versions, which have 100 together."""
+_THIRD = 20
+"""The weight in a hundred of people's own destination; both versions have the rest."""
 _STRAY = "stray"
 """The header of requests for a route that somebody makes while the canary has traffic."""
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
@@ -103,6 +103,14 @@ def read_third(route: Json) -> float:
     total = sum(map(_weight, entries))
     third = sum(_weight(entry) for entry in entries if is_third(entry))
     return third / total if total else 0.0
+
+
+def set_canary(entries: list[Json], percent: float) -> None:
+    """Give the canary this share of what both versions have; a third destination keeps its own."""
+    arms = [entry for entry in entries if not is_third(entry)]
+    total = 100.0 if len(arms) == len(entries) else sum(map(_weight, arms))
+    for entry in arms:
+        entry["weight"] = int(total * (percent if is_canary(entry) else 100 - percent) / 100)
 
 
 def is_stray(route: Json) -> bool:
@@ -200,8 +208,7 @@ def build_objects(setting: Setting, service: str) -> list[tuple[str, Json]]:
 
 
 def _build_file(setting: Setting, service: str, canary: int, metadata: Json) -> Json:
-    weights = {f"{service}-{STABLE}": 100 - canary, f"{service}-{CANARY}": canary}
-    weights |= {f"{service}-third": _THIRD} if setting.third == "yes" else {}
+    weights = {f"{service}-{name}": weight for name, weight in _weigh(setting, canary).items()}
     routes = [build_route(weights)]
     if setting.routes == "2":
         routes.insert(0, {**build_route(weights), "match": {"prefix": "/batch"}})
@@ -214,20 +221,24 @@ def _build_file(setting: Setting, service: str, canary: int, metadata: Json) -> 
 
 
 def _entries(setting: Setting, service: str, canary: int) -> list[Json]:
-    weights = {STABLE: 100 - canary, CANARY: canary}
-    has_third = setting.third == "yes"
+    weights = _weigh(setting, canary)
     if setting.mesh == "gateway":
-        weights |= {"third": _THIRD} if has_third else {}
         return [
             {"name": f"{service}-{version}", "port": 80, "weight": weight}
             for version, weight in weights.items()
         ]
     # Its host begins as ours does, and its subset is called as the canary's.
     third = {"host": f"{service}.elsewhere.svc.cluster.local", "subset": CANARY}
+    own = {version: {"host": service, "subset": version} for version in (STABLE, CANARY)}
     return [
-        *(
-            {"destination": {"host": service, "subset": version}, "weight": weight}
-            for version, weight in weights.items()
-        ),
-        *([{"destination": third, "weight": _THIRD}] if has_third else []),
+        {"destination": own.get(name, third), "weight": weight} for name, weight in weights.items()
     ]
+
+
+def _weigh(setting: Setting, canary: int) -> dict[str, int]:
+    """Return the weight of each destination, where the canary has so many percent of both."""
+    if setting.third == "no":
+        return {STABLE: 100 - canary, CANARY: canary}
+    both = 100 - _THIRD
+    given = both * canary // 100
+    return {STABLE: both - given, CANARY: given, "third": _THIRD}
