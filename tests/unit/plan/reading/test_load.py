@@ -518,7 +518,7 @@ def test_a_bomb_of_aliases_is_refused_at_once():
 def test_a_large_mapping_that_is_merged_again_and_again_is_not_copied_each_time():
     large = ", ".join(f"k{n}: 1" for n in range(1000))
     merged = [load_document(large, times) for times in (10, 4000)]
-    few, many = ([len(part) for part in document.data()["y"]] for document in merged)
+    few, many = ([len(mapping) for mapping in document.data()["y"]] for document in merged)
     assert few == [1000] * 10
     assert sum(many) < 30_000
     assert [m.code for document in merged for m in document.mistakes] == ["P001"]
