@@ -47,6 +47,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "experiment": ("no", "fixed", "asking", "adaptive"),
     "neighbours": ("0", "4"),
     "segments": ("no", "yes"),
+    "third": ("no", "yes"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -78,6 +79,7 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "experiment": (0.88, 0.03, 0.03, 0.06),
     "neighbours": (1.0, 0.0),  # in stories of their own: see `draw`
     "segments": (0.92, 0.08),
+    "third": (0.85, 0.15),
 }
 
 _EXPERIMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -133,6 +135,7 @@ class Setting:
     experiment: str = "no"
     neighbours: str = "0"
     segments: str = "no"
+    third: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
