@@ -81,7 +81,7 @@ class ChartRoom:
 
 
 def _draw(recorded: RecordedRollout, chart: str) -> dict[str, bytes]:
-    from analysis.charts.svg import to_themes
     from rollout.experiment.plots import Plots
+    from rollout.experiment.svg import to_themes
 
     return to_themes(getattr(Plots(recorded), _METHODS[chart]))

@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from analysis.charts.svg import to_themes
 from rollout.errors import InputError
 from rollout.experiment.card import HEADINGS
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import MISSING
 from rollout.experiment.plots import Plots
 from rollout.experiment.report.document import ReportDocument, Row
+from rollout.experiment.svg import to_themes
 
 _TEMPLATE = "report.html"
 CHARTS: Mapping[str, str] = {

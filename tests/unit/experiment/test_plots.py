@@ -7,8 +7,8 @@ import re
 import pytest
 
 from analysis.charts.style import DARK, LIGHT, drawn_in
-from analysis.charts.svg import to_svg, to_themes
 from rollout.errors import InputError
+from rollout.experiment.svg import to_svg, to_themes
 from tests.support.experiments import TABLES
 
 CHARTS = (*(name for name in TABLES if name != "quantiles"), "safety", "aa")
