@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -457,14 +456,3 @@ def _scale(row: dict[str, Any]) -> dict[str, Any] | None:
         for name, own in (("estimate", "difference"), ("low", "low"), ("high", "high"))
     }
     return {"label": f"{row['guardrail']}: {row['verdict']}", **scaled, "allowed": 1.0}
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, the same bytes for the same figure."""
-    import matplotlib as mpl
-
-    drawing = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "surefoot"}):  # names inside would be random
-        colour = figure.get_facecolor()
-        figure.savefig(drawing, format="svg", facecolor=colour, metadata={"Date": None})
-    return drawing.getvalue()
