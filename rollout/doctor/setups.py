@@ -18,6 +18,7 @@ from rollout.decide.evidence.unlabelled import (
     is_blinding,
 )
 from rollout.doctor.finding import Finding, Level
+from rollout.doctor.probe.alike import find_alike
 from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets
 from rollout.errors import ObserveError
@@ -25,7 +26,8 @@ from rollout.observe.evidence import Key, RawPart, read_target
 from rollout.observe.origins import count_processes, knows_start
 from rollout.observe.query import LONGEST
 from rollout.observe.survey import Read, Survey, survey
-from rollout.observe.twins import find_twins
+from rollout.observe.targets.addresses import find_scraped_twice
+from rollout.observe.twins import find_twins, list_differing
 from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
@@ -39,6 +41,7 @@ _ONE_SCRAPE = (
     "scrape it once: remove one of the two scrape configurations, or name one of them in "
     "`labels: {where: ...}`"
 )
+_TWICE = "one process seems to be scraped twice, as the counts agree"
 _ONE_PROCESS = (
     "let one process answer at an address: scrape each worker or pod by itself, with its own "
     "`instance` or pod label, or let the workers add up their counters"
@@ -140,6 +143,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
             yield find("warn", f"in the last {duration(past)}, {text}", _choose_cure(text))
     if result.raw is not None and result.raw.series:
         for level, message, fix in (
+            *_describe_alike(result.raw),
             *_describe_collectors(result.raw, result),
             *_describe_starts(result.raw, result),
             *_describe_sums(result.raw),
@@ -198,7 +202,26 @@ def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
         if twins.is_sure:
             yield "warn", f"the same counters are there twice and count once: {example}"
         else:
-            yield "fail", f"one process seems to be scraped twice, as the counts agree: {example}"
+            yield "fail", f"{_TWICE}: {example}"
+    about = raw.series, raw.labels, raw.fixed, raw.query_part.scrape
+    for pair in find_scraped_twice(*about):
+        names = tuple(list_differing(*(raw.labels[key] for key in pair)))
+        if names not in listed:
+            listed.add(names)
+            example = " and ".join(_format_labels(raw, key, names) for key in pair)
+            yield "fail", f"{_TWICE}: {example}"
+
+
+def _describe_alike(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of targets of one job that count alike: one process under two addresses, perhaps."""
+    for pair in find_alike(raw.series, raw.labels):
+        example = " and ".join(_format_labels(raw, key, ("instance",)) for key in pair)
+        message = (
+            f"two targets show the same counts at every scrape: {example}; if they are two names "
+            "of one process, its units count twice"
+        )
+        yield "warn", message, _ONE_SCRAPE
+        return
 
 
 def _describe_collectors(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:

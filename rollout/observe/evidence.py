@@ -7,6 +7,7 @@ and for created timestamps, and `Evidence` holds the answers. `origins` puts the
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from rollout.observe.query import Query, QueryPart, selector_of
 from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
 from rollout.observe.targets.moves import (
+    BREAK,
     StayTable,
     find_plain_stays,
     find_stays,
@@ -126,21 +128,31 @@ class RawPart:
 
     @cached_property
     def returned(self) -> dict[Key, tuple[tuple[float, float], ...]]:
-        """By series that came back, the scrapes of its target before it did and when it did."""
+        """By series that came back, the scrapes of its target before it did and when it did.
+
+        Series with times of their own, as a collector may write them, miss none of each other's.
+        """
         returned = {}
         for target, group in self.by_target.items():
             by_series = {(entry.arm, entry.key): list_times(self, entry) for entry in group}
             scrapes = sorted({at for times in by_series.values() for at in times})
+            if target is None or all(len(times) == len(scrapes) for times in by_series.values()):
+                continue
+            longest = BREAK * min(self.query_part.scrape, *map(_find_shortest, by_series.values()))
             for key, times in by_series.items():
-                if target is None or len(times) == len(scrapes):
-                    continue
                 missed = (
                     (end, [at for at in scrapes if start < at < end])
                     for start, end in pairwise(times)
+                    if end - start > longest
                 )
                 if back := tuple((max(between), end) for end, between in missed if between):
                     returned[key] = back
         return returned
+
+
+def _find_shortest(times: Sequence[float]) -> float:
+    """Return the shortest pause between samples of one series; infinite without any."""
+    return min((end - start for start, end in pairwise(times)), default=math.inf)
 
 
 def list_fixed(source: Source, query_part: QueryPart) -> set[str]:

@@ -30,6 +30,7 @@ from rollout.observe.origins import find_origins
 from rollout.observe.query import Query, QueryPart
 from rollout.observe.selectors.forms import Groups, keep_one_form
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.addresses import refuse_scraped_twice
 from rollout.observe.twins import drop_twins, follow_twins
 
 
@@ -149,6 +150,7 @@ def _read_part(
         cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
         raw = replace(raw, query_part=replace(query_part, cursor=cursor))
         series, words = drop_twins(*about, cursor)
+        refuse_scraped_twice(series, raw.labels, raw.fixed, query_part.scrape)
         raw = replace(raw, series=check_series(query_part, series, raw.newest))
         _ = raw.open  # it raises for layouts that have nothing in common
     except (ObserveError, EvidenceError) as error:

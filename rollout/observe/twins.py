@@ -79,7 +79,7 @@ def find_twins(
             keys = (first.arm, first.key), (second.arm, second.key)
             if dropped.intersection(keys):
                 continue
-            differing = tuple(_list_differing(labels[keys[0]], labels[keys[1]]))
+            differing = tuple(list_differing(labels[keys[0]], labels[keys[1]]))
             if _are_twins(differing, labels[keys[0]]):
                 dropped.add(keys[1])
                 judged.add(keys[1])
@@ -93,7 +93,7 @@ def find_twins(
             continue
         if _overlap(first, second) and are_interleaved(first, second):
             judged.add(keys[1])
-            differing = tuple(_list_differing(labels[keys[0]], labels[keys[1]]))
+            differing = tuple(list_differing(labels[keys[0]], labels[keys[1]]))
             yield Twins(*keys, differing, is_sure=False)
 
 
@@ -116,7 +116,7 @@ def follow_twins(
             twins = [
                 other
                 for other in others
-                if _are_twins(_list_differing(labels[key], labels[other]), labels[key])
+                if _are_twins(list_differing(labels[key], labels[other]), labels[key])
             ]
             if twins and not any(other in cursor.last for other in twins):
                 moved[key] = twins[0]
@@ -131,7 +131,7 @@ def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]
         if any(
             _are_twins(differing, first) or _may_be_twins(differing)
             for first, second in combinations(own, 2)
-            for differing in [_list_differing(first, second)]
+            for differing in [list_differing(first, second)]
         ):
             suspects.update((entry.arm, entry.key) for entry in group)
     for pair in _pair_jobs(series, labels, fixed):
@@ -214,7 +214,8 @@ def _overlap(first: Series, second: Series) -> bool:
     )
 
 
-def _list_differing(labels: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+def list_differing(labels: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Return the labels by which two series differ, whatever bucket or metric they are."""
     return sorted(
         name
         for name in labels.keys() | other.keys()

@@ -19,6 +19,7 @@ from rollout.observe.evidence import list_fixed
 from rollout.observe.query import QueryPart
 from rollout.observe.selectors.edges import find_kept
 from rollout.observe.selectors.source import Source
+from rollout.observe.targets.addresses import list_several_ports
 from rollout.observe.targets.processes import is_sum
 from rollout.observe.twins import list_suspects
 from rollout.plan.fields.metric import DeclaredMetric
@@ -142,7 +143,8 @@ def _list_suspects(
 ) -> set[Key]:
     series = [Series(key, arm, ()) for arm, key in keys]
     labels = {key: of.labels for key, of in zip(keys, first, strict=True)}
-    return list_suspects(series, labels, list_fixed(source, query_part))
+    twins = list_suspects(series, labels, list_fixed(source, query_part))
+    return twins | list_several_ports(keys, labels)
 
 
 class _Outcome(NamedTuple):

@@ -132,6 +132,28 @@ def test_twins_are_named_with_their_labels(lab, differing, level, words):
     assert [f[0] for f in lab.findings() if f[0] != "ok"] == [level]
 
 
+@pytest.mark.parametrize(
+    ("differing", "level", "words"),
+    [
+        ({"service": "b"}, "fail", 'agree: {service=""} and {service="b"}'),
+        ({"instance": "envoy.svc:9901"}, "warn", '{instance="10.0.0.1:9901"} and {instance="env'),
+    ],
+)
+def test_one_process_that_one_job_scrapes_twice_is_named(lab, differing, level, words):
+    lab.start(**TARGET)
+    lab.start(**TARGET | differing)
+    for version in ("v1", "v2"):
+        named = {"destination_service": "summarizer", "destination_version": version}
+        for zone, pace in (({}, 10), ({"zone": "2"}, 1)):
+            series = named | {"envoy_response_code": "200"} | TARGET | differing | zone
+            for number, value in enumerate(of(version, pace)):
+                lab.server.write(RATE, series, number * SCRAPE + 1, value)
+    ((given, message, fix),) = [f for f in lab.findings() if "the counts" in f[1] or "same" in f[1]]
+    assert given == level
+    assert words in message
+    assert "scrape it once" in fix
+
+
 def test_several_workers_behind_one_address_are_named(lab):
     first, second = steady(9100, 30), steady(4000, 35)
     flapping = [pair[number % 2] for number, pair in enumerate(zip(first, second, strict=True))]
