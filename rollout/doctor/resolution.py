@@ -109,6 +109,10 @@ def of_buckets(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str,
     except ValueError as error:
         yield "fail", str(error), "export other buckets, or choose another template"
         return
+    if resolution is not None and not resolution.cuts:
+        message = "its only bucket is +Inf, which tells nothing of its values: it would be blind"
+        yield "fail", message, "export buckets, or a native histogram"
+        return
     if resolution is None or not resolution.is_known or resolution.choose(resolution.rule.step):
         return
     rule = resolution.rule

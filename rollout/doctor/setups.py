@@ -44,7 +44,8 @@ _ONE_SCRAPE = (
 _TWICE = "one process seems to be scraped twice, as the counts agree"
 _ONE_PROCESS = (
     "let one process answer at an address: scrape each worker or pod by itself, with its own "
-    "`instance` or pod label, or let the workers add up their counters"
+    "`instance` or pod label, or let the workers add up their counters; what is no counter, such "
+    "as a gauge or the counts of an interval, cannot be judged"
 )
 _POD_LABEL = "let the collector keep the label that names the pod, or scrape the pods themselves"
 _LABEL = (
@@ -77,6 +78,13 @@ _CURES = {
     ),
     "more units are bad": "`bad` must count a part of what `total` counts, at the same targets",
     "it is no histogram": "declare it as a `counter`, or name the histogram",
+    "no +Inf bucket": "export it, as clients do, and let no relabelling drop it",
+    "edge of a bucket": "`le` must be a number: mend the exporter, or what relabels it",
+    "have the same labels": (
+        "keep the label that tells them apart: two spellings of one edge, or two series that "
+        "relabelling made equal, show different counts"
+    ),
+    "came back, and": "keep the labels of a series as they are, at every scrape",
     "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
 }
 _OTHERWISE = "see docs/metrics.md for what the series must look like"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from rollout.doctor.probe.calls import explain_calls
 from rollout.doctor.probe.labels import list_labels
 from rollout.observe.selectors.promql import format_matchers, format_selector, quoted
 from rollout.plan.fields.matchers import Matcher
@@ -35,6 +36,7 @@ def explain_unmatched(metric: DeclaredMetric, rows: Rows, ask: Ask) -> Words | N
         if own and not any(map(outcome.matches, own)):
             words = (
                 _explain_values(outcome, matchers, own)
+                or explain_calls(outcome, matchers, own)
                 or _explain_left_out(metric, outcome, ask)
                 or _explain_label(metric, outcome, matchers, own)
             )

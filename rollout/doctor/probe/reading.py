@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
@@ -12,7 +13,8 @@ from rollout.decide.evidence.blindness import stale_limit
 from rollout.decide.text.numbers import decimal
 from rollout.doctor.finding import Level
 from rollout.doctor.resolution import describe_finest
-from rollout.observe.evidence import RawPart
+from rollout.observe.evidence import UP, RawPart, read_target
+from rollout.observe.matrix import read_samples
 from rollout.observe.survey import Survey
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import duration, percent
@@ -21,6 +23,7 @@ from rollout.plan.model.plan import Plan
 
 _SHOWN = 24  # edges
 _FEW = 20  # units
+_LATE = 10  # seconds to which a proposed lag is rounded up
 _ARMS: tuple[Arm, ...] = ("stable", "canary")
 
 
@@ -45,8 +48,26 @@ def read_today(
     age = _find_age(series["stable"], now)
     if guardrail.metric.needs_stable and age > stale_limit(plan, guardrail.lag):
         message = f"no new sample of {versions[0]} for {duration(round(age))}: it would be blind"
-        fix = "see the target in Prometheus under *Status > Targets*; `lag` is for late samples"
-        yield "fail", message, fix
+        yield "fail", message, _choose_cure(raw, result, series["stable"], now)
+
+
+def _choose_cure(raw: RawPart, result: Survey, series: list[Series], now: float) -> str:
+    """Return what helps against old samples: of a target that is scraped they may come late."""
+    targets = {read_target(raw.labels[entry.arm, entry.key]) for entry in series} - {None}
+    scrapes = [
+        max(times)
+        for target in targets
+        for row in (result.evidence.rows[target][UP] if target else ())
+        if (times := [at for at, value in read_samples(row).items() if value == 1])
+    ]
+    age = _find_age(series, now)
+    if age - (now - max(scrapes, default=0.0)) < raw.query_part.scrape:
+        return "see the target in Prometheus under *Status > Targets*; `lag` is for late samples"
+    lag = duration(_LATE * math.ceil(1.5 * age / _LATE))
+    return (
+        f"its target is scraped all the same: if its samples carry times in the past, say `lag: "
+        f"{lag}` in this guardrail; else its page no longer has these series"
+    )
 
 
 def _describe_all_bad(metric: DeclaredMetric, counts: Counts | None, version: str) -> str:
@@ -118,6 +139,8 @@ def _describe_edges(guardrail: Guardrail, raw: RawPart) -> Iterator[str]:
     spelled = [guardrail.metric.spell(edge) for edge in edges]
     more = ", ..." if len(spelled) > _SHOWN else ""
     noun = "edges" if len(spelled) > 1 else "edge"
+    if not spelled:
+        return
     yield f"{noun} {', '.join(spelled[:_SHOWN])}{more}"
     if finest := describe_finest(guardrail, raw):
         yield finest

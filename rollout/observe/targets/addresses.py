@@ -2,16 +2,17 @@
 
 A pod behind two Services has a target for each, with one job and one address. One with two ports
 has a target for each port, unless an annotation chooses one. Every target has its own moments, so
-series of one process that never share a time and miss no scrape are of two targets. A series that
-was renamed misses the scrapes in which it had another name.
+series of one process that never share a time, and take turns, are of two targets. A series that was
+renamed misses the scrapes in which it had another name.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from analysis.counting.cursor import Key, Series
 from rollout.errors import ObserveError
@@ -86,18 +87,27 @@ def _read_one_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _compare(group: Sequence[Series], scrape: float) -> Iterator[tuple[Series, Series]]:
-    by_times: dict[frozenset[float], list[Series]] = defaultdict(list)
+    by_times: dict[tuple[float, ...], list[Series]] = defaultdict(list)
     for entry in group:
-        by_times[frozenset(at for at, _ in entry.samples)].append(entry)
-    sets = [times for times in by_times if _is_steady(times, scrape)]
-    for index, times in enumerate(sets):
-        for others in sets[index + 1 :]:
-            if times.isdisjoint(others) and min(times) < max(others) and min(others) < max(times):
-                pairs = ((a, b) for a in by_times[times] for b in by_times[others])
-                yield from (pair for pair in pairs if pair[0].edges == pair[1].edges)
+        by_times[tuple(at for at, _ in entry.samples)].append(entry)
+    for times, others in combinations(by_times, 2):
+        if _take_turns(times, others, scrape):
+            pairs = ((a, b) for a in by_times[times] for b in by_times[others])
+            yield from (pair for pair in pairs if pair[0].edges == pair[1].edges)
 
 
-def _is_steady(times: Iterable[float], scrape: float) -> bool:
-    """Whether a series has two samples or more, and missed no scrape between them."""
-    gaps = [end - start for start, end in pairwise(sorted(times))]
-    return bool(gaps) and max(gaps) <= BREAK * scrape
+def _take_turns(times: Sequence[float], others: Sequence[float], scrape: float) -> bool:
+    """Whether two series are scraped at moments of their own, one between two scrapes of the other.
+
+    One that was renamed, and is back, has missed the scrapes between.
+    """
+    gaps = [*pairwise(times), *pairwise(others)]
+    if not gaps or not {*times}.isdisjoint(others):
+        return False
+    longest = BREAK * min(scrape, *(end - start for start, end in gaps))
+    turns = sum(
+        end - start <= longest and bisect(between, start) < bisect(between, end)
+        for between, own in ((others, times), (times, others))
+        for start, end in pairwise(own)
+    )
+    return 2 * turns > len(gaps)

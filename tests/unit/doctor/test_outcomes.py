@@ -99,3 +99,33 @@ def test_a_counter_of_bad_units_needs_the_labels_that_are_asked_for():
 def test_what_is_there_is_told_while_nothing_is_bad(values, words):
     metric = Counter.model_validate({"series": "x_total", "bad": {"code": "500"}}).metric
     assert [*describe_values(metric, [{"code": value} for value in values])] == words
+
+
+@pytest.mark.parametrize(
+    ("bad", "values", "cure"),
+    [
+        ("13", ("OK",), '"INTERNAL"'),
+        ("=~2|4|13", ("OK", "NotFound"), '"=~Unknown|DeadlineExceeded|Internal"'),
+        ("=~INTERNAL|DATA_LOSS", ("0",), '"=~13|15"'),
+        ("=~Internal|DataLoss", ("OK", "NOT_FOUND"), '"=~INTERNAL|DATA_LOSS"'),
+    ],
+)
+def test_outcomes_of_calls_that_are_spelt_otherwise_are_told_before_one_fails(bad, values, cure):
+    message, fix = explain(bad, values, label="grpc_code")
+    assert "is spelt like" in message
+    assert fix.startswith(f"write {cure}")
+
+
+@pytest.mark.parametrize(
+    ("bad", "values", "label"),
+    [
+        ("=~2|13", ("0",), "grpc_status"),
+        ("INTERNAL", ("OK",), "grpc_code"),
+        ("Internal", ("OK",), "grpc_code"),
+        ("=~INTERNAL|UNKNOWN", ("0", "1"), "exit"),  # numbers of something else
+        ("5xx", ("OK",), "code"),
+        ("!=OK", ("OK",), "grpc_code"),
+    ],
+)
+def test_outcomes_of_calls_that_may_come_are_not_told(bad, values, label):
+    assert explain(bad, values, label=label) is None

@@ -382,3 +382,23 @@ def test_a_bad_that_selects_good_units_too_is_a_warning(lab):
     levels = read_figures(lab, errors)
     assert [level for level, _ in levels] == ["ok", "warn"]
     assert re.fullmatch(r"every one of v1's \d+ requests is bad", levels[1][1])
+
+
+def test_a_histogram_of_one_bucket_fails():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write_histogram(version, (), lambda _edge: 1, **TARGET)
+    level, _, fix = next(f for f in lab.findings(LATENCY) if "only bucket is +Inf" in f[1])
+    assert level == "fail"
+    assert fix
+
+
+@pytest.mark.parametrize(("is_scraped", "words"), [(True, "say `lag: 50s`"), (False, "*Status")])
+def test_samples_with_times_in_the_past_need_a_lag(is_scraped, words):
+    lab = LiveSeries()
+    for number in range(COUNT + 2 * is_scraped):
+        lab.server.write("up", TARGET, number * SCRAPE - 10, 1)
+    lab.write("v1", of("v1"), **TARGET)
+    examined = plan(guardrails=[ERRORS], scrape="2s")
+    (fix,) = [f.fix for f in of_plan(examined, lab.read, NOW + 11) if "would be blind" in f.said]
+    assert words in fix
