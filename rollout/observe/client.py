@@ -21,6 +21,7 @@ from rollout.errors import ObserveError, QueryRefusedError
 from rollout.observe.access.address import check_alike, is_loopback, split_parameters
 from rollout.observe.access.certificates import BUNDLES, find_bundle
 from rollout.observe.access.credentials import AskedServer, hide
+from rollout.observe.access.label_values import hide_values
 from rollout.observe.access.netrc_file import find_login
 from rollout.observe.access.refusals import choose_reason, choose_trust
 from rollout.observe.bulk.row_texts import read_answer
@@ -157,9 +158,7 @@ def _find_sentence(body: Mapping[str, Any]) -> str:
 def _clean(text: str, headers: dict[str, str]) -> str:
     """Return a server's sentence to be put behind ours; empty where it says nothing."""
     text = _cut(hide(text, headers))  # before patterns walk through it
-    # Values of labels stay out of journals, and servers quote the query.
-    text = re.sub(r"(=~?|!=|!~)\s*\"[^\"]*\"", r'\1"***"', text)
-    quoted = _quote(text, headers)
+    quoted = _quote(hide_values(text), headers)
     return f': "{quoted}"' if quoted else ""
 
 

@@ -1,0 +1,25 @@
+"""Hides the values of labels in what servers say: they stay out of journals, and may name persons.
+
+Servers quote the query and the series that they cannot read, each in its own way: as PromQL, as
+JSON, escaped once more, as Go prints a map; and a sentence may be cut off within a value.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HIDDEN = "***"
+_QUOTED = re.compile(
+    r"""(?P<operator>=~?|!=|!~|:)\s*(?P<quote>\\*["'`])(?:\\.|.)*?(?:(?P=quote)|\Z)""", re.DOTALL
+)
+_BARE = re.compile(r"""(?<=\w)(?P<operator>=~?|!=|!~)(?![\s"'`\\=~])[^\s,;)}\]]+""")
+_MAP = re.compile(r"\bmap\[[^\]]*(?:\]|\Z)")
+_BRACES = re.compile(r"""\{[^{}"'`=]*:[^{}"'`]*(?:\}|\Z)""")
+
+
+def hide_values(text: str) -> str:
+    """Return a text with `***` in place of each value of a label."""
+    text = _QUOTED.sub(rf'\g<operator>"{_HIDDEN}"', text)
+    text = _BARE.sub(rf"\g<operator>{_HIDDEN}", text)
+    text = _MAP.sub(f"map[{_HIDDEN}]", text)
+    return _BRACES.sub(f"{{{_HIDDEN}}}", text)
