@@ -104,15 +104,21 @@ def past_beyond(past: PodCounts, edge: float, worse: Worse, spell: Spell = str) 
     return replace(past, counts=np.stack([total, bad], axis=-1), edges=())
 
 
-def split_off_scale(counts: Counts, edge: float | None = None) -> tuple[Counts, tuple[int, int]]:
-    """Return the counts without the units beyond the scale, and these: (canary, stable).
+def ends_scale(edges: Sequence[float], edge: float | None = None) -> bool:
+    """Return whether a layout ends where a scale does: what lies beyond is no score.
 
     No scale ends at the `edge` above which units are good.
+    """
+    return edges[-2] in SCALES and edges[-2] != edge
+
+
+def split_off_scale(counts: Counts, edge: float | None = None) -> tuple[Counts, tuple[int, int]]:
+    """Return the counts without the units beyond the scale, and these: (canary, stable).
 
     Client libraries count NaN in the bucket up to infinity, where it looks like the best score. A
     layout whose last finite edge ends no scale may hold true scores there, so it is left as it is.
     """
-    if len(counts.edges) < 2 or counts.edges[-2] not in SCALES or counts.edges[-2] == edge:
+    if len(counts.edges) < 2 or not ends_scale(counts.edges, edge):
         return counts, (0, 0)
     canary, stable = (*counts.canary[:-1], 0), (*counts.stable[:-1], 0)
     rest = replace(counts, canary=canary, stable=stable)

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from analysis.counting.beyond import oriented
+from analysis.counting.beyond import NUMBERS, SCALES, ends_scale, oriented
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor, Series, buckets, check
 from analysis.counting.layout import on_common_edges
@@ -27,6 +27,7 @@ _TAIL = 0.2  # of stable's units: the edges of its worst fifth are those that a 
 _PARTNERS = 4  # edges that are proposed where each has its place
 _CUTS = 16  # and where a whole bucket is cut
 _DIGITS = 4
+_SCALES = ", ".join(f"{end:g}" for end in sorted(SCALES - {NUMBERS}))
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,30 @@ def of_buckets(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str,
     layout = ", ".join(decimal(edge) for edge in resolution.edges[:-1])
     message = f"its buckets ({layout}) cannot prove a tolerance of {wanted}: it would be blind"
     yield "fail", message, _propose_cure(guardrail, resolution, wanted)
+
+
+def of_scale(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Yield that scores beyond the last edge count as the best, where NaN may be among them."""
+    metric = guardrail.metric
+    if metric.kind != "shape" or metric.worse == "high":
+        return
+    open_ended = [
+        entry.edges[-2]
+        for entry in raw.series
+        if len(entry.edges) > 1
+        and entry.schema is None
+        and not ends_scale(entry.edges, metric.edge)
+        and entry.samples[-1][1][-1] > entry.samples[-1][1][-2]
+    ]
+    if open_ended:
+        message = (
+            f"what lies beyond its last edge, {metric.spell(open_ended[0])}, counts as the best, "
+            "and clients count NaN there too"
+        )
+        fix = (
+            f"export an edge where the scale ends ({_SCALES}); nothing to do if values have no end"
+        )
+        yield "warn", message, fix
 
 
 def describe_finest(guardrail: Guardrail, raw: RawPart) -> str:

@@ -20,7 +20,7 @@ from rollout.decide.evidence.unlabelled import (
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.probe.alike import find_alike
 from rollout.doctor.probe.reading import read_today
-from rollout.doctor.resolution import of_buckets
+from rollout.doctor.resolution import of_buckets, of_scale
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Key, RawPart, read_target
 from rollout.observe.origins import count_processes, knows_start
@@ -158,6 +158,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
             *_describe_layouts(result.raw),
             *_describe_unlabelled(guardrail, result.raw),
             *of_buckets(guardrail, result.raw),
+            *of_scale(guardrail, result.raw),
         ):
             yield find(level, message, fix)
 

@@ -402,3 +402,31 @@ def test_samples_with_times_in_the_past_need_a_lag(is_scraped, words):
     examined = plan(guardrails=[ERRORS], scrape="2s")
     (fix,) = [f.fix for f in of_plan(examined, lab.read, NOW + 11) if "would be blind" in f.said]
     assert words in fix
+
+
+TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("edges", "is_told"),
+    [
+        (TENTHS, True),
+        ((*TENTHS, 0.9999999999999999), True),  # what adding up tenths gives: 1 lies beyond it
+        ((*TENTHS, 1.0), False),
+        ((*TENTHS, 1.0, 2.0), True),
+    ],
+)
+def test_scores_beyond_an_edge_that_ends_no_scale_are_told(edges, is_told):
+    lab = LiveSeries()
+    for version, units in (("v1", 40), ("v2", 20)):
+        for number, edge in enumerate((*edges, math.inf), 1):
+            named = {"service": "summarizer", "model_version": version} | TARGET
+            le = "+Inf" if edge == math.inf else repr(edge)
+            for n in range(COUNT):
+                at, count = n * SCRAPE, (100 + n) * units * number
+                name = "gen_ai_evaluation_score_bucket"
+                lab.server.write(name, named | {"le": le}, at, count)
+    score = {"name": "accuracy", "template": "quality/score", "tolerance": 0.5}
+    warnings = [f for f in lab.findings(score) if "counts as the best" in f[1]]
+    assert bool(warnings) is is_told
+    assert all(level == "warn" and "1, 5, 10, 100" in fix for level, _, fix in warnings)
