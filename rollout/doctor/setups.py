@@ -18,7 +18,7 @@ from rollout.decide.evidence.unlabelled import (
     is_blinding,
 )
 from rollout.doctor.finding import Finding, Level
-from rollout.doctor.probe.alike import find_alike
+from rollout.doctor.probe.alike import find_alike, find_no_counters
 from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets, of_scale
 from rollout.errors import ObserveError
@@ -44,8 +44,11 @@ _ONE_SCRAPE = (
 _TWICE = "one process seems to be scraped twice, as the counts agree"
 _ONE_PROCESS = (
     "let one process answer at an address: scrape each worker or pod by itself, with its own "
-    "`instance` or pod label, or let the workers add up their counters; what is no counter, such "
-    "as a gauge or the counts of an interval, cannot be judged"
+    "`instance` or pod label, or let the workers add up their counters"
+)
+_NO_COUNTER = (
+    "name a counter: a gauge, or the counts of an interval (delta temporality), are none; or "
+    + _ONE_PROCESS
 )
 _POD_LABEL = "let the collector keep the label that names the pod, or scrape the pods themselves"
 _LABEL = (
@@ -151,6 +154,7 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
             yield find("warn", f"in the last {duration(past)}, {text}", _choose_cure(text))
     if result.raw is not None and result.raw.series:
         for level, message, fix in (
+            *_describe_no_counters(result.raw),
             *_describe_alike(result.raw),
             *_describe_collectors(result.raw, result),
             *_describe_starts(result.raw, result),
@@ -219,6 +223,15 @@ def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
             listed.add(names)
             example = " and ".join(_format_labels(raw, key, names) for key in pair)
             yield "fail", f"{_TWICE}: {example}"
+
+
+def _describe_no_counters(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
+    """Tell of a series that falls as no counter does."""
+    for entry, falls in find_no_counters(raw.series):
+        at = _format_labels(raw, (entry.arm, entry.key))
+        message = f"{at} fell in {falls} of {len(entry.samples) - 1} scrapes, and rose by no more"
+        yield "warn", message, _NO_COUNTER
+        return
 
 
 def _describe_alike(raw: RawPart) -> Iterator[tuple[Level, str, str]]:

@@ -1,8 +1,8 @@
-"""Find targets of one job whose counters agree: one process under two addresses, perhaps.
+"""Find what the samples alone hint at: targets that count alike, and series that are no counters.
 
-An address and a name of it are two targets to Prometheus, and no label shows that they are one.
-Nor do the samples surely: processes that are served in turn count alike too. So it is told before
-a rollout, and no look is refused for it.
+An address and a name of it are two targets to Prometheus, and no label shows that they are one
+process. Nor do samples that agree: processes that are served in turn count alike too. So it is told
+before a rollout, and no look is refused for it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from rollout.observe.twins import are_interleaved
 
 _LEAST = 5
 """Changes that a counter must have shown: fewer agree by chance."""
+
+_OFTEN = 4
+"""Gaps of which one is a fall, in what is no counter."""
 
 Labels = Mapping[Key, Mapping[str, str]]
 
@@ -37,6 +40,19 @@ def find_alike(series: Sequence[Series], labels: Labels) -> Iterator[tuple[Key, 
         for first, second in pairwise(group):
             if _are_alike(first, second):
                 yield _choose_key(first), _choose_key(second)
+
+
+def find_no_counters(series: Sequence[Series]) -> Iterator[tuple[Series, int]]:
+    """Yield series that fall again and again and rise by no more, with how often they fell.
+
+    Small falls pass for jitter in a look, so the counts of an interval would hardly count at all.
+    """
+    for entry in series:
+        totals = [values[-1] for _, values in entry.samples]
+        falls = [before - after for before, after in pairwise(totals) if after < before]
+        is_often = len(falls) >= max(_LEAST, (len(totals) - 1) / _OFTEN)
+        if is_often and totals[-1] - totals[0] < sum(falls):
+            yield entry, len(falls)
 
 
 def _sum_newest(series: Mapping[object, Series]) -> float:

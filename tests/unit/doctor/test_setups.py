@@ -404,6 +404,16 @@ def test_samples_with_times_in_the_past_need_a_lag(is_scraped, words):
     assert words in fix
 
 
+@pytest.mark.parametrize("most", [9, 900])
+def test_the_counts_of_intervals_are_no_counter(lab, most):
+    values = [(7 * number) % 10 * most // 9 for number in range(COUNT)]
+    lab.write("v2", values, **TARGET, zone="3")
+    level, message, fix = next(f for f in lab.findings() if "and rose by no more" in f[1])
+    assert level == "warn"
+    assert "of 30 scrapes" in message
+    assert "name a counter" in fix
+
+
 TENTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
