@@ -109,7 +109,7 @@ not follow; 124 it has not ended within --timeout; 1 failed, 2 bad input.""",
     type=click.Choice(["promoted", "rolledback", "decided"], case_sensitive=False),
     default="decided",
     show_default=True,
-    help="The end that is awaited; decided: either one.",
+    help="The end that is awaited; decided: any end, an observation's too.",
 )
 @click.option(
     "--timeout", type=SECONDS, metavar="DURATION", help="Wait no longer, such as 90m; else forever."
@@ -196,7 +196,7 @@ class AwaitedRollout:
         return rollout, self._fleet.states[rollout]
 
     def __str__(self) -> str:
-        """Where the rollout is, and the sentence of its newest move."""
+        """Where the rollout is, and the sentence of its newest move or of its pause."""
         from rollout.explain.entry import clean
 
         if self._newest is None:
@@ -204,7 +204,8 @@ class AwaitedRollout:
             name = clean(self._name)
             return f"no rollout of the name {name!r} has started; known: {others}"
         rollout, state = self._newest
-        sentence = f": {clean(state.move.sentence)}" if state.move else ""
+        newest = state.pause if state.phase == "paused" else state.move
+        sentence = f": {clean(newest.sentence)}" if newest else ""
         return f"{clean(rollout)} is {state.phase}{sentence}"
 
 
