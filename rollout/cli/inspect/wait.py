@@ -13,7 +13,7 @@ from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.errors import DONE, NOT_FOLLOWED, TIMED_OUT, InputError
 from rollout.journal.backwards import find_newest_start, scan_after
-from rollout.journal.index import matching, names
+from rollout.journal.index import list_newest, matching, names
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class AwaitedRollout:
         from rollout.explain.entry import clean
 
         if self._newest is None:
-            others = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
+            others = list_newest(map(clean, self._known.values()))
             name = clean(self._name)
             return f"no rollout of the name {name!r} has started; known: {others}"
         rollout, state = self._newest
