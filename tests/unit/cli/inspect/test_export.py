@@ -253,6 +253,13 @@ def growing(tmp_path):
         writer.join()
 
 
+@pytest.mark.parametrize("proof", [("--entry", 18), ("--grown-from", 18)], ids=str)
+def test_a_proof_of_a_part_is_bad_input(signed, proof):
+    ended = export(signed, "part.proof", *proof, "--from", 3)
+    assert ended.exit_code == 2
+    assert "a proof is of the whole tree" in ended.output
+
+
 def await_growth(path: Path, size: int) -> None:
     """Wait until a journal has more entries than so many."""
     end = time.monotonic() + 60
