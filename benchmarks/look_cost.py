@@ -3,8 +3,9 @@
 Client pods report requests and latencies of both versions, as a mesh's sidecars do: 44 series each,
 two codes and a histogram of 20 buckets for each version, with a dozen labels. The production
 controller asks a server on this machine, in a process of its own, that answers as Prometheus does
-(JSON, compressed), and each pod is scraped at a moment of its own. With `--churn` a pod restarts
-and another one is new before each look.
+(JSON, compressed), and each pod is scraped at a moment of its own. With churn a pod restarts and
+another one is new before each look. In an event all pods restart, or all are replaced, before the
+third look, or Prometheus is away for five scrapes during which one pod is replaced.
 
 CPU is that of the controller's process for the whole tick: reading, counting, deciding, sealing.
 The first look, which makes every series known, and the first one after a restart, which reads the
@@ -46,6 +47,9 @@ SERIES = 2 * (2 + len(EDGES))  # of one pod
 VERSIONS = ("v1", "v2")
 RATE, SHAPE = "envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_time_bucket"
 _WINDOW = 4  # samples of each series in an answer: production asks for 61 s
+_EVENT_AT = _WINDOW + 2  # scrapes
+_MISSED = 5  # scrapes, of all pods in an outage of Prometheus
+EVENTS = ("", "restarts", "replacement", "outage")
 _KEY = b"a key of the benchmark, 32 bytes"
 
 
@@ -75,6 +79,7 @@ class ClientPods:
 
     pods: int
     churn: bool = False
+    event: str = ""
     dice: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
 
     def __post_init__(self) -> None:
@@ -89,6 +94,8 @@ class ClientPods:
 
     def serve(self) -> None:
         """Let every pod serve for one scrape interval."""
+        if self.scrapes == _EVENT_AT:
+            self._let_happen()
         if self.churn and self.scrapes > _WINDOW + 1:
             at = self.scrapes % self.pods
             self.counts[at] = 0
@@ -97,6 +104,15 @@ class ClientPods:
         self.counts += self.dice.poisson(5, self.counts.shape)
         self.rows.append(self.counts.copy())
         self.rows, self.scrapes = self.rows[-_WINDOW:], self.scrapes + 1
+
+    def _let_happen(self) -> None:
+        if self.event in {"restarts", "replacement"}:
+            self.counts[:] = 0
+        if self.event == "replacement":
+            self.names, self.born[:] = [f"{name}-b" for name in self.names], self.scrapes
+        if self.event == "outage":  # during which one pod was replaced
+            self.scrapes += _MISSED
+            self.names[0], self.born[0], self.counts[0] = "client-b", self.scrapes, 0
 
     def answer(self, text: str) -> bytes:
         """Return Prometheus' answer to a range selector."""
@@ -206,11 +222,11 @@ def serving(fleet: ClientPods) -> Iterator[str]:
         process.join()
 
 
-def measure(pods: int, looks: int, *, churn: bool = False) -> dict[str, Any]:
+def measure(pods: int, looks: int, *, churn: bool = False, event: str = "") -> dict[str, Any]:
     """Return CPU seconds and journal bytes of each look; the first looks are a baseline."""
     import requests
 
-    with serving(ClientPods(pods, churn)) as url:
+    with serving(ClientPods(pods, churn, event)) as url:
         clock = VirtualClock(BEGUN + (_WINDOW - 1) * SCRAPE)
         journal = MemoryJournal()
         controller = _begin(journal, clock)
@@ -220,7 +236,8 @@ def measure(pods: int, looks: int, *, churn: bool = False) -> dict[str, Any]:
             requests.post(f"{url}/serve", timeout=60)
             if look > looks:
                 controller = _begin(journal, clock)
-            clock.time += SCRAPE
+            is_missed = event == "outage" and look == _EVENT_AT - _WINDOW
+            clock.time += SCRAPE * (1 + _MISSED * is_missed)
             head, began = len(journal.rows()), time.process_time()
             _look(controller, clock)
             seconds.append(time.process_time() - began)
@@ -231,6 +248,7 @@ def measure(pods: int, looks: int, *, churn: bool = False) -> dict[str, Any]:
         "pods": pods,
         "series": pods * SERIES,
         "churn": churn,
+        "event": event,
         "first_look_s": seconds[0],
         "restart_s": seconds[-1],
         "look_s": statistics.median(seconds[1:-1]),
@@ -266,15 +284,16 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=8)
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
+    kinds = [(False, ""), (True, ""), *((False, event) for event in EVENTS[1:])]
     rows = [
-        measure(pods, options.looks, churn=churn)
-        for churn in (False, True)
+        measure(pods, options.looks, churn=churn, event=event)
+        for churn, event in kinds
         for pods in options.pods
     ]
     for row in rows:
-        churn = ", churn" if row["churn"] else ""
+        kind = row["event"] or ("churn" if row["churn"] else "calm")
         print(
-            f"{row['pods']:>5} pods, {row['series']:>6,} series{churn:7} "
+            f"{row['pods']:>5} pods, {row['series']:>6,} series, {kind:11} "
             f"{row['look_s']:.3f} s CPU a look (longest {row['longest_s']:.3f}, the first "
             f"{row['first_look_s']:.2f}, after a restart {row['restart_s']:.2f}), "
             f"{row['look_bytes']:,.0f} bytes of journal "

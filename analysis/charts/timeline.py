@@ -119,7 +119,7 @@ def intervals(
             _set_heading(panel, f"{name}: {words[0]}", first=panel is axes[0])
             percent(panel, symbol="")
             _fit_height(panel, columns)
-        figure.supylabel("canary minus stable (percentage points)", fontsize="medium")
+        figure.supylabel("canary minus stable (points)", fontsize="medium")
     return figure
 
 

@@ -31,7 +31,7 @@ from analysis.counting.layout import on_common_edges
 from analysis.counting.origin import Origin, Origins, series_id
 from analysis.counting.plain import NOTHING, Plain
 from analysis.counting.siblings import Company, Point, SeriesPoints
-from analysis.counting.table import SampleTable
+from analysis.counting.table import EndedSeries, SampleTable
 from analysis.counting.walk import Walk
 from analysis.fast_replace import replace
 
@@ -81,6 +81,7 @@ def count_believed(
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
     company = Company.of(lines, pace, cursor.left)
+    ended = EndedSeries(cursor.last, ({line.key for line in lines if line.points}, plain))
     changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
     held, left = set(cursor.held), dict[Key, Left | None](cursor.left)
     owed, paces = dict[Key, Owed | None](cursor.owed), dict(cursor.paces)
@@ -106,7 +107,7 @@ def count_believed(
             own_pace=cursor.paces.get(line.key, 0.0),
             began=cursor.began,
         )
-        _begin(walk, line, cursor, lines, plain)
+        _begin(walk, line, cursor, ended)
         try:
             units = walk.finish(siblings.leave_out_dips(line.key, line.points))
         except EvidenceError as error:
@@ -220,34 +221,15 @@ def _add(total: list[int], series: Series, units: tuple[int, ...]) -> None:
     total[:] = map(add, total, series.kinds(units))
 
 
-def _begin(
-    walk: Walk, line: SeriesPoints, cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain
-) -> None:
+def _begin(walk: Walk, line: SeriesPoints, cursor: Cursor, ended: EndedSeries) -> None:
     """Let a walk stand at the last counted sample, or at the birth."""
     if line.last is not None:
         walk.stand(line.last)
         return
     walk.stand(line.points[0])
     if cursor.started:
-        is_renamed = _may_be_renamed(line, walk.origin, cursor, lines, plain)
+        # Where siblings in the same scrape show the birth, none of them ended.
+        is_renamed = walk.origin.by != "scrape" and ended.may_go_on(
+            line.series.arm, max(walk.origin.zeros, default=0.0), sum(line.points[0][1])
+        )
         walk.count_birth(cursor.began, is_renamed=is_renamed)
-
-
-def _may_be_renamed(
-    line: SeriesPoints, origin: Origin, cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain
-) -> bool:
-    """Whether another series that was counted since the birth goes on under this one's name.
-
-    It would have no new sample, and no higher count.
-    """
-    if origin.by == "scrape":
-        return False  # siblings in the same scrape showed that none of them ended
-    going = {other.key for other in lines if other.points}
-    zero = max(origin.zeros, default=0.0)
-    ended = (
-        cursor.last[key]
-        for key in cursor.last
-        if key[0] == line.series.arm and key not in plain and key not in going
-    )
-    total = sum(line.points[0][1])
-    return any(at >= zero and 0 < values[-1] <= total for at, values in ended)

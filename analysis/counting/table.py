@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -117,6 +118,39 @@ class SampleTable(SampleMapping):
 
     def __len__(self) -> int:
         return len(self.keys_in_order)
+
+
+@dataclass(frozen=True)
+class EndedSeries:
+    """The series of `last`, the samples that were counted last, that are not among the `going`.
+
+    A look has nothing new of them, and each may go on under another name. They are gathered once a
+    look, and only if there is a birth: each birth is held against all.
+    """
+
+    last: Mapping[Key, Sample]
+    going: Sequence[Container[Key]]
+
+    def may_go_on(self, arm: Arm, zero: float, total: int) -> bool:
+        """Whether one of a version, counted since `zero`, may go on as a series with this total.
+
+        It would have no higher count.
+        """
+        at, totals = self._samples[arm]
+        return bool(((at >= zero) & (totals > 0) & (totals <= total)).any())
+
+    @cached_property
+    def _samples(self) -> dict[Arm, tuple[Floats, Floats]]:
+        """The time and the total of each one's last sample, by version."""
+        ended: dict[Arm, list[tuple[float, float]]] = {"canary": [], "stable": []}
+        for key in self.last:
+            if not any(key in keys for keys in self.going):
+                at, values = self.last[key]
+                ended[key[0]].append((at, values[-1]))
+        return {
+            arm: (np.array([at for at, _ in own]), np.array([total for _, total in own]))
+            for arm, own in ended.items()
+        }
 
 
 def rename_series(cursor: Cursor, names: Mapping[Key, Key]) -> Cursor:

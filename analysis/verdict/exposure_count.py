@@ -34,6 +34,11 @@ class ExposureCount(UnweighedTest):
         return self.canary
 
     @property
+    def stable_units(self) -> int:
+        """Stable's units that were compared so far."""
+        return self.stable
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence; without any count nothing is promoted."""
         return Logs(-math.inf, math.inf if self.canary else -math.inf, None)

@@ -53,6 +53,11 @@ class HistogramTest:
         """The canary's units that were compared so far."""
         return self.capital.e_c
 
+    @property
+    def stable_units(self) -> int:
+        """Stable's units that were compared so far."""
+        return self.capital.e_s
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `histogram.log_harm` and `histogram.log_safe`; crashes are not watched."""

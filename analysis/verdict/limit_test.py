@@ -63,6 +63,11 @@ class LimitTest:
         """The canary's units that were compared so far."""
         return self.contrast.e_c
 
+    @property
+    def stable_units(self) -> int:
+        """None of stable's: the canary is judged alone."""
+        return 0
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `ratio_test.log_harm` and `risk_difference.log_safe`; no crash is watched."""

@@ -44,6 +44,11 @@ class NeverTest(UnweighedTest):
         return self.exposures
 
     @property
+    def stable_units(self) -> int:
+        """None of stable's: the canary is judged alone."""
+        return 0
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence; without any data nothing is safe."""
         return Logs(

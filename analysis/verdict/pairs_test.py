@@ -63,6 +63,11 @@ class PairsTest:
         return self.signs.counts.decided
 
     @property
+    def stable_units(self) -> int:
+        """The same pairs: each is of both versions."""
+        return self.signs.counts.decided
+
+    @property
     def logs(self) -> Logs:
         """The logs of the evidence that losses are above, and below, what is allowed."""
         allowed = EVEN + self.margin

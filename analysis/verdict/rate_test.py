@@ -52,6 +52,11 @@ class RateTest:
         """The canary's units that were compared so far."""
         return self.capital.contrast.e_c
 
+    @property
+    def stable_units(self) -> int:
+        """Stable's units that were compared so far."""
+        return self.capital.contrast.e_s
+
     @cached_property
     def logs(self) -> Logs:
         """The logs of `rate.logs` and of `risk_difference.log_safe`."""

@@ -71,6 +71,10 @@ class SequentialTest(Protocol):
         """The canary's units that were compared so far."""
 
     @property
+    def stable_units(self) -> int:
+        """Stable's units that were compared so far; 0 where the canary is judged alone."""
+
+    @property
     def logs(self) -> Logs:
         """The logs of the evidence; they depend on margin and capital alone."""
 

@@ -46,6 +46,11 @@ class SumRatioTest(UnweighedTest):
         return self.sums.e_c
 
     @property
+    def stable_units(self) -> int:
+        """Stable's units that were compared so far."""
+        return self.sums.e_s
+
+    @property
     def logs(self) -> Logs:
         """Return that there is no evidence of harm, and whether the plan's bound is kept."""
         return Logs(-math.inf, math.inf if self._is_within else -math.inf, None)

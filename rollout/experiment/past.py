@@ -60,8 +60,9 @@ def from_frame(counts: Any, plan: str | Path, frames: Library = "pandas") -> Exp
     """Open counts from elsewhere: a frame with the columns `at`, `guardrail`, `version`, `units`
     and `bad`, a row for each look, guardrail and version.
 
-    `at` is a time with its zone, or unix seconds; `version` is one of the plan's versions; units
-    and bad ones are of that look alone. Only guardrails of rates can be counted so.
+    `at` is a time with its zone, or unix seconds; `version` is one of the plan's versions, or
+    `stable` and `canary` as in `rates()`; units and bad ones are of that look alone. Only
+    guardrails of rates can be counted so.
 
     Raises InputError for other columns, names or numbers.
     """
@@ -110,15 +111,16 @@ class FrameObserver:
             raise InputError(
                 f"counts need the columns {', '.join(COLUMNS)}; {lacking} are not there"
             )
-        arms = {plan.spec.canary.version: 0, plan.spec.stable.version: 1}
+        versions = {plan.spec.canary.version: 0, plan.spec.stable.version: 1}
+        arms = {"canary": 0, "stable": 1} | versions
         every = [*plan.spec.guardrails, *(s.guardrail for s in plan.spec.segment_guardrails)]
-        names = {g.name for g in every if g.metric.kind != "shape"}
+        names = {g.name for g in every if g.metric.kind == "rate"}
         looks: dict[float, dict[str, list[tuple[int, int]]]] = {}
         for row in table.select(*COLUMNS).iter_rows(named=True):
             if row["guardrail"] not in names or row["version"] not in arms:
                 raise InputError(
                     f"no rate {row['guardrail']!r} of version {row['version']!r} is in the plan, "
-                    f"which has {', '.join(sorted(names)) or 'no rate'} of {', '.join(arms)}"
+                    f"which has {', '.join(sorted(names)) or 'no rate'} of {', '.join(versions)}"
                 )
             look = looks.setdefault(_to_unix(row["at"]), {})
             pair = look.setdefault(row["guardrail"], [(0, 0), (0, 0)])

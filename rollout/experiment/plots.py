@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -242,9 +241,7 @@ class Plots:
             "high": [row.high for row in rows],
         }
         level = self.record.state.plan.spec.false_winner
-        title = (
-            f"canary minus stable; better is left of zero; all goals together err with {level:g}"
-        )
+        title = f"better is left of zero; all goals together err with {level:g}"
         groups: dict[str, Columns] = {title: columns}
         return draw(
             groups if rows else {},
@@ -262,10 +259,9 @@ class Plots:
         for row in rows:
             name = f"{row.guardrail}, by {row.label}"
             group = groups.setdefault(name, _begin_columns())
-            count = (
-                f"{row.canary_units:,} and {row.stable_units:,}" if row.canary_units else row.note
-            )
-            words = f"{row.segment}, {row.verdict} ({count or 'nothing compared'})"
+            is_told = row.canary_units is not None  # the table says why not
+            count = f"{row.canary_units:,} and {row.stable_units:,}" if is_told else "not told"
+            words = f"{row.segment}, {row.verdict} ({count})"
             _add_row(group, words, (row.difference, row.low, row.high), row.allowed)
         return draw(
             groups,
@@ -457,14 +453,3 @@ def _scale(row: dict[str, Any]) -> dict[str, Any] | None:
         for name, own in (("estimate", "difference"), ("low", "low"), ("high", "high"))
     }
     return {"label": f"{row['guardrail']}: {row['verdict']}", **scaled, "allowed": 1.0}
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, the same bytes for the same figure."""
-    import matplotlib as mpl
-
-    drawing = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "surefoot"}):  # names inside would be random
-        colour = figure.get_facecolor()
-        figure.savefig(drawing, format="svg", facecolor=colour, metadata={"Date": None})
-    return drawing.getvalue()

@@ -96,7 +96,10 @@ def list_segment_numbers(numbers: dict[str, Any]) -> list[str]:
 
 def _format_segment(numbers: dict[str, Any]) -> list[str]:
     if (least := numbers.get("at_least")) is not None:
-        return [f"  numbers    not told: fewer than {least:,} units of a version"]
+        few = "no units" if least == 1 else f"fewer than {least:,} units"
+        return [f"  numbers    not told: {few} of a version"]
+    if "suppressed" in numbers:
+        return ["  numbers    not told: they would give away a segment with few units"]
     counts = (
         f"  bad        canary {numbers['canary_bad']:,} of {numbers['canary']:,}, "
         f"stable {numbers['stable_bad']:,} of {numbers['stable']:,}"

@@ -20,10 +20,11 @@ from rollout.decide.rules.view import View, view
 from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
-from rollout.decide.text.evidence import describe_segment, is_suppressed
+from rollout.decide.text.evidence import describe_segment
 from rollout.decide.text.experiment import describe_progress, list_numbers, measure_goal
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import explain
+from rollout.decide.text.suppression import find_suppressed
 from rollout.explain.forecast import (
     Forecast,
     Timer,
@@ -72,7 +73,7 @@ class GoalLine:
 class SegmentLine:
     """One segment of one guardrail: verdict, what is measured in words, and numbers.
 
-    The numbers are None where a version has too few units for them to be told.
+    The numbers are None where they are not told, see `suppression`.
     """
 
     name: str
@@ -238,14 +239,13 @@ def _list_goals(state: RolloutState) -> Iterator[GoalLine]:
 
 def _list_segments(state: RolloutState, judgement: Judgement) -> Iterator[SegmentLine]:
     """Yield every segment with what is known of it."""
+    suppressed = find_suppressed(state)
     for segment in state.plan.spec.segment_guardrails if state.segments else ():
-        readout = judgement.read_segment(segment.name)
-        is_hidden = is_suppressed(segment, readout.canary, readout.stable)
-        bounds = (
-            None if is_hidden else own for own in (readout.estimate, readout.low, readout.high)
-        )
-        verdict = judgement.segment_verdicts[segment.name].kind
-        yield SegmentLine(segment.name, verdict, describe_segment(segment, readout), *bounds)
+        readout, name = judgement.read_segment(segment.name), segment.name
+        is_told = name not in suppressed
+        bounds = (readout.estimate, readout.low, readout.high) if is_told else (None, None, None)
+        verdict = judgement.segment_verdicts[name].kind
+        yield SegmentLine(name, verdict, describe_segment(segment, readout, suppressed), *bounds)
 
 
 def judge_now(state: RolloutState, now: float) -> View:

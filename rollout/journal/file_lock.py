@@ -47,13 +47,15 @@ def hold(journal: Path) -> Iterator[None]:
         reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
         raise JournalError(f"the lock {path} cannot be opened: {reason}") from error
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        opened = os.fstat(handle)
+        if not stat.S_ISREG(opened.st_mode):
             raise JournalError(f"the lock {path} cannot be opened: it is no file")
         if not _acquire(handle):
             other = _read_pid(handle) or "unknown"
             raise JournalBusyError(f"another controller (pid {other}) uses this journal: {journal}")
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        if opened.st_nlink == 1:  # a hard link's content may be another file's
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)  # frees the lock; the file stays, as removing it would race with the next

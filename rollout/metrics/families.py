@@ -15,7 +15,7 @@ from rollout.decide.record.reasons import Reason
 from rollout.decide.rules.view import view
 from rollout.decide.state import hooks
 from rollout.decide.state.rollout import Phase, RolloutState
-from rollout.decide.text.evidence import is_told
+from rollout.decide.text.suppression import find_suppressed
 
 EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)
 """Upper bounds of the tick duration buckets, in seconds."""
@@ -122,7 +122,8 @@ def of_rollout(rollout: str, state: RolloutState) -> Iterator[Sample]:
         # (see `Meter`). We do not compute the readout for people: it takes five times as long.
         judgement = view(state, state.started_at).judgement
         segments = state.plan.spec.segment_guardrails if judgement.segments else ()
-        segment_names = [segment.name for segment in segments if is_told(segment, judgement)]
+        suppressed = find_suppressed(state)
+        segment_names = [own.name for own in segments if own.name not in suppressed]
         yield from _sample_evidence(labels, judgement, segment_names)
 
 

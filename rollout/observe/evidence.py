@@ -27,7 +27,14 @@ from rollout.observe.matrix import (
 from rollout.observe.query import Query, QueryPart, selector_of
 from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
-from rollout.observe.targets.moves import list_returns, list_times
+from rollout.observe.targets.moves import (
+    StayTable,
+    find_plain_stays,
+    find_stays,
+    list_returns,
+    list_times,
+    read_traits,
+)
 
 Key = tuple[Arm, str]
 Target = tuple[str, str]  # the labels job and instance
@@ -85,6 +92,31 @@ class RawPart:
             if entry.process in newest and entry.samples:
                 newest[entry.process][entry.arm, entry.key] = entry.samples[-1]
         return newest
+
+    @cached_property
+    def newest_of_all(self) -> float:
+        """The time of the newest sample of all series."""
+        return max(self.newest, *(entry.samples[-1][0] for entry in self.series))
+
+    @cached_property
+    def stays(self) -> Mapping[Arm, Mapping[int, StayTable]]:
+        """By version and number of buckets when the series that do not only rise were there."""
+        return find_stays(self)
+
+    @cached_property
+    def plain_stays(self) -> Mapping[Arm, Mapping[int, StayTable]]:
+        """By version and number of buckets the last samples of the series that only rise."""
+        return find_plain_stays(self)
+
+    def read_traits(self, key: Key) -> frozenset[tuple[str, str]]:
+        """Return a series' labels but those that name a process."""
+        if key not in self._traits:
+            self._traits[key] = read_traits(self.labels.get(key, {}))
+        return self._traits[key]
+
+    @cached_property
+    def _traits(self) -> dict[Key, frozenset[tuple[str, str]]]:
+        return {}
 
     @cached_property
     def moved(self) -> dict[Key, tuple[float, ...]]:

@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from threading import Lock
 
 from rollout.errors import InputError
-from rollout.experiment.plots import to_svg
 from rollout.page.reader import JournalReader
 from rollout.review.history import RecordedRollout, history
 
@@ -43,7 +42,7 @@ THEMES = ("light", "dark")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """Content security policy of a chart: a drawing has styles of its own, and may do nothing else."""
 
-_KEPT = 64  # drawings
+_KEPT = 32  # drawings, each in every theme
 
 
 def are_available() -> bool:
@@ -56,7 +55,7 @@ class ChartRoom:
     """Draws charts, one at a time, and keeps the newest: the drawing library is not for threads."""
 
     reader: JournalReader
-    _kept: OrderedDict[tuple[str, int, str, str], bytes] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[tuple[str, int, str], dict[str, bytes]] = field(default_factory=OrderedDict)
     _records: dict[tuple[str, int], RecordedRollout] = field(default_factory=dict)  # the newest
     _lock: Lock = field(default_factory=Lock)
 
@@ -69,22 +68,20 @@ class ChartRoom:
             entries = self.reader.entries_of(rollout)
             if not entries:
                 raise InputError(f"there is no rollout {rollout!r} in this journal")
-            key = rollout, entries[-1].seq, chart, theme
+            key = rollout, entries[-1].seq, chart
             if key not in self._kept:
                 if key[:2] not in self._records:  # all charts of it are drawn from one record
                     self._records.clear()
                     self._records[key[:2]] = history(entries)
-                self._kept[key] = _draw(self._records[key[:2]], chart, theme)
+                self._kept[key] = _draw(self._records[key[:2]], chart)
                 while len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            return self._kept[key]
+            return self._kept[key][theme]
 
 
-def _draw(recorded: RecordedRollout, chart: str, theme: str) -> bytes:
-    from analysis.charts.style import DARK, LIGHT, drawn_in
+def _draw(recorded: RecordedRollout, chart: str) -> dict[str, bytes]:
     from rollout.experiment.plots import Plots
+    from rollout.experiment.svg import to_themes
 
-    with drawn_in(DARK if theme == "dark" else LIGHT):
-        figure = getattr(Plots(recorded), _METHODS[chart])()
-    return to_svg(figure)
+    return to_themes(getattr(Plots(recorded), _METHODS[chart]))

@@ -16,11 +16,11 @@ import numpy as np
 
 from analysis.log_arrays import log_sum
 from analysis.verdict.readout import Readout
-from analysis.verdict.verdict import Judgement
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
+from rollout.decide.text.suppression import find_suppressed
 from rollout.ports import Entry
 
 PARTS = ("action", "split", "reasons", "numbers", "would")
@@ -55,7 +55,7 @@ class Look:
 
     Both are None when the look changed nothing. `log10_mean` is the evidence that a rollback rests
     on; `log10_crash` is the term that the crash watch adds to it, `log10_segments` that of all
-    segments together. `controller` is the build that recorded the look.
+    segments together whose numbers are told. `controller` is the build that recorded the look.
     """
 
     seconds: float
@@ -85,11 +85,29 @@ def differences(recorded: Decided | None, again: Decided | None) -> tuple[str, .
     if recorded is None or again is None:
         return () if recorded is again else ("decision",)
     absent = _NEWER - recorded.numbers.keys()
+    again = _tell_as_recorded(recorded, again)
     return tuple(
         name
         for name in PARTS
         if _compared(recorded, name, absent) != _compared(again, name, absent)
     )
+
+
+def _tell_as_recorded(recorded: Decided, again: Decided) -> Decided:
+    """Return the replayed decision with a segment's numbers only where both tell them.
+
+    Which of them are told is no part of the decision: older versions told more. Verdicts are.
+    """
+    before, after = (own.numbers.get("segments", {}) for own in (recorded, again))
+    segments = {
+        name: {**before[name], "verdict": numbers["verdict"]}
+        if name in before and before[name].keys() != numbers.keys()
+        else numbers
+        for name, numbers in after.items()
+    }
+    if not segments:
+        return again
+    return again.model_copy(update={"numbers": {**again.numbers, "segments": segments}})
 
 
 def _compared(decision: Decided, name: str, absent: Collection[str]) -> object:
@@ -145,16 +163,17 @@ def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
         readings=tuple(_build_reading(rollout_view, name) for name in state.guardrails),
         log10_mean=_to_log10(rollout_view.judgement.log_joint),
         log10_crash=None if crash is None else _to_log10(crash),
-        log10_segments=_sum_segments(rollout_view.judgement),
+        log10_segments=_sum_segments(rollout_view),
         decided=decided,
         again=_decide_again(state, at, decided),
         controller=_find_controller(state, decided),
     )
 
 
-def _sum_segments(judgement: Judgement) -> float | None:
-    """Return the evidence of harm of all segments; None where a plan has none."""
-    logs = [judgement.log_parts[name] for name in judgement.segments]
+def _sum_segments(rollout_view: View) -> float | None:
+    """Return the evidence of harm of all segments that are told; None where there is none."""
+    judgement, suppressed = rollout_view.judgement, find_suppressed(rollout_view.state)
+    logs = [judgement.log_parts[name] for name in judgement.segments if name not in suppressed]
     return _to_log10(float(log_sum(np.array(logs)))) if logs else None
 
 

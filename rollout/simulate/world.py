@@ -53,8 +53,9 @@ class SimulatedService:
     guardrail counts them. The canary is read first in a share `canary_first`; the first place wins
     `first_wins` between equal versions.
 
-    Of a plan with segments every request is of one value of each label, all as often; `apart` has
-    behaviours of single segments, by version and segment.
+    Of a plan with segments every request is of one value of each label, all as often, or as
+    `often` has it relative to the others; `apart` has behaviours of single segments, by version and
+    segment.
     """
 
     router: MemoryRouter
@@ -76,6 +77,7 @@ class SimulatedService:
     canary_first: float = 0.5
     ties: float = 0.1
     apart: Mapping[tuple[str, str], Behaviour] = field(default_factory=dict)
+    often: Mapping[str, float] = field(default_factory=dict)
     time: float | None = None
     served: dict[str, int] = field(default_factory=dict)
     totals: dict[tuple[str, str], Counts] = field(default_factory=dict)
@@ -145,7 +147,8 @@ class SimulatedService:
         cells = list(product(*names))
         if len(cells) == 1:
             return [(cells[0], count)]
-        dealt = self._dice.multinomial(count, np.full(len(cells), 1 / len(cells)))
+        often = np.array([math.prod(self.often.get(name, 1.0) for name in own) for own in cells])
+        dealt = self._dice.multinomial(count, often / often.sum())
         return list(zip(cells, map(int, dealt), strict=True))
 
     def _find_behaviour(self, version: str, cell: Cell) -> Behaviour:

@@ -47,6 +47,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "experiment": ("no", "fixed", "asking", "adaptive"),
     "neighbours": ("0", "4"),
     "segments": ("no", "yes"),
+    "third": ("no", "yes"),
+    "judges": ("no", "one", "changing"),
 }
 """What a setting may be; the first of each is the plain one, to which a story is shrunk."""
 
@@ -78,6 +80,8 @@ _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     "experiment": (0.88, 0.03, 0.03, 0.06),
     "neighbours": (1.0, 0.0),  # in stories of their own: see `draw`
     "segments": (0.92, 0.08),
+    "third": (0.85, 0.15),
+    "judges": (0.94, 0.03, 0.03),
 }
 
 _EXPERIMENTS: Mapping[str, Mapping[str, Any]] = {
@@ -103,6 +107,26 @@ _SHOWN: Mapping[str, Mapping[str, Any]] = {
     },
     "exposure": {"exposure": {"series": DECISIONS}},
 }
+
+
+QUALITY, PREFERRED, PEOPLE = "quality", "preferred", "people"
+"""Guardrails of what a judge scores, of pairs of answers, and of what people say of them."""
+PAIRS, LABELS = "summary_pairs_total", "summary_label_pairs_total"
+_VERDICTS: Mapping[str, Any] = {
+    "name": QUALITY,
+    "template": "quality/verdict",
+    "margin": {"absolute": "10%"},
+    "lag": "5s",
+}
+_JUDGED: tuple[Mapping[str, Any], ...] = (
+    {**_VERDICTS, "labels": {"judge": "judge"}},
+    {"name": PREFERRED, "pairs": {"series": PAIRS}, "margin": {"absolute": "20%"}},
+    {
+        "name": PEOPLE,
+        "human": {"of": QUALITY, "series": LABELS, "judge": "said"},
+        "labels": {"version": "version"},
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +157,8 @@ class Setting:
     experiment: str = "no"
     neighbours: str = "0"
     segments: str = "no"
+    third: str = "no"
+    judges: str = "no"
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Setting:
@@ -223,11 +249,10 @@ def _list_guardrails(setting: Setting) -> list[dict[str, Any]]:
     ]
     if setting.guardrails == "latency":
         guardrails.append({"name": "latency", "template": "istio/latency", "tolerance": "100%"})
-    if setting.guardrails == "verdict":
-        margin = {"absolute": "10%"}
-        guardrails.append(
-            {"name": "quality", "template": "quality/verdict", "margin": margin, "lag": "5s"}
-        )
+    if setting.judges != "no":
+        guardrails += map(dict, _JUDGED)
+    elif setting.guardrails == "verdict":
+        guardrails.append(dict(_VERDICTS))
     if setting.guardrails in _SHOWN:
         labels = {"service": "destination_service_name", "version": "destination_version"}
         guardrails.append({"name": SHOWN, "labels": labels, **_SHOWN[setting.guardrails]})

@@ -15,11 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-USUAL, PAST, SUMS = "usual", "past", "sums"
+USUAL, PAST, SUMS, JUDGED = "usual", "past", "sums", "judged"
 STORIES = {
     USUAL: "canary=harmful",
     PAST: "canary=dead clients=1",
     SUMS: "canary=harmful clients=1",
+    JUDGED: "canary=same clients=3 bake=30s segments=yes judges=changing canary-sick@45:0.5",
     "observe": "canary=harmful authority=observe abort@40",
     "abort-only": "canary=harmful authority=abort-only",
 }
@@ -32,6 +33,7 @@ NEWEST = {
     USUAL: "10-collapse",
     PAST: "11-measured-past",
     SUMS: "14-sums",
+    JUDGED: "15-judged",
     "observe": "12-observe",
     "abort-only": "13-abort-only",
 }

@@ -100,3 +100,12 @@ def test_one_has_sums_of_which_members_are_away():
     sums = [own for fact in looks for tally in fact.tallies.values() for own in tally.sums.values()]
     assert any(len(own) == 1 for own in sums)  # the highest pace alone
     assert any(len(own) > 1 for own in sums)  # and what is owed
+
+
+def test_one_has_segments_pairs_people_and_a_judge_that_changes():
+    looks = [fact for fact in facts("judged") if isinstance(fact, Observed)]
+    tallies = {name: own for fact in looks for name, own in fact.tallies.items()}
+    assert {"preferred", "people", "errors[site=north]"} <= tallies.keys()
+    judges = [fact.tallies["quality"].judges for fact in looks if "quality" in fact.tallies]
+    assert any(len(own) > 1 for own in judges)
+    assert len(set().union(*judges)) == 2

@@ -29,7 +29,7 @@ class HurriedClock(VirtualClock):
     """Time that passes whenever somebody asks for it."""
 
     def now(self) -> float:
-        self.sleep(0.5)
+        self.sleep(2)
         return super().now()
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import pandas as pd
 import pytest
 
 from analysis.family import adjust
 from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.fold import fold_all
 from rollout.decide.rules.view import view
-from rollout.decide.text.evidence import describe_nothing_harmful
-from rollout.decide.text.experiment import describe_conclusion
+from rollout.decide.text.evidence import describe_nothing_harmful, list_segment_numbers
+from rollout.decide.text.experiment import describe_conclusion, measure_goal
+from rollout.decide.text.suppression import find_suppressed
+from rollout.experiment.experiment import Experiment
 from rollout.explain.decision import explain, text
 from rollout.explain.status import report
 from rollout.metrics.families import of_rollout
 from rollout.review.history import history
+from rollout.review.look import differences
 from rollout.simulate import Behaviour
 from tests.support.worlds import BAD, GOOD, Lab, plan
 
@@ -119,6 +124,62 @@ def test_evidence_of_few_units_is_no_number_for_views_either(harmed):
     assert sentences[0].endswith(f"(closest: {name}, fewer than 100,000 requests of a version)")
     assert f"(closest: {name}, " in sentences[1]
     assert "of the evidence for a rollback" in sentences[1]
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """A rollout with few units of one value, of all that the plan names."""
+    lab = Lab(plan=split_plan(goals=[{"guardrail": "errors"}]), rate=60.0)
+    lab.world.often = {"[department=oncology]": 0.01}
+    large = ("errors[department=cardiology]", "errors[department=geriatrics]")
+    lab.run_until(lambda s: all(s.segments[n].test.canary_units > 100 for n in large if s.segments))
+    return lab
+
+
+def test_no_view_tells_what_the_whole_would_give_away_with_it(rare):
+    hidden, beside = "errors[department=oncology]", "errors[department=geriatrics]"
+    state, judgement = rare.state, view(rare.state, rare.clock.now()).judgement
+    assert find_suppressed(state) == {hidden: "few", beside: "tells another"}
+    numbers = list_segment_numbers(state, judgement)
+    assert numbers[hidden] == {"verdict": "undecided", "at_least": 20}
+    assert numbers[beside] == {"verdict": "undecided", "suppressed": "tells another"}
+    lines = {line.name: line for line in report(rare.rollout, state, rare.clock.now()).segments}
+    assert lines[beside].said == "its numbers would give away a segment with few requests"
+    assert lines[beside].low is None
+    exported = {labels.get("guardrail") for _, labels, _ in of_rollout(rare.rollout, state)}
+    assert not exported & {hidden, beside}
+    assert "errors[department=cardiology]" in exported
+    for name in (hidden, beside):
+        assert not any(letter.isdigit() for letter in measure_goal(state, name).replace("20", ""))
+
+
+def test_no_table_of_analysts_has_it_either(rare):
+    record = history(rare.entries)
+    exp = Experiment(record)
+    rows = {row["segment"]: row for row in exp.segments().to_dict("records")}
+    assert rows["geriatrics"]["note"] == "its numbers would give away a segment with few requests"
+    goals = {row["segment"]: row for row in exp.goals().to_dict("records")}
+    for value in ("oncology", "geriatrics"):
+        for row in (rows[value], goals[f"department={value}"]):
+            assert all(pd.isna(row[key]) for key in ("canary_units", "difference", "better"))
+    assert rows["cardiology"]["canary_units"] > 20
+    last = exp.evidence().query("guardrail == 'segments'").iloc[-1]
+    judgement = view(record.states[-1], rare.clock.now()).judgement
+    alone = judgement.log_parts["errors[department=cardiology]"] / math.log(10)
+    assert last["harm"] == pytest.approx(alone)
+    exp.plot.segments()
+
+
+def test_a_replay_of_a_record_that_told_more_is_the_same_decision(harmed):
+    """Which numbers are told is no part of a decision; its verdicts are."""
+    decided = harmed.decisions[-1]
+    numbers = decided.numbers["segments"]
+    few = {name: {"verdict": own["verdict"], "at_least": 9} for name, own in numbers.items()}
+    again = decided.model_copy(update={"numbers": {**decided.numbers, "segments": few}})
+    assert differences(decided, again) == ()
+    other = {name: {**own, "verdict": "safe"} for name, own in few.items()}
+    again = decided.model_copy(update={"numbers": {**decided.numbers, "segments": other}})
+    assert differences(decided, again) == ("numbers",)
 
 
 def test_what_is_learnt_of_the_whole_holds_for_its_parts(harmed):

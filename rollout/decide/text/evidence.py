@@ -1,11 +1,11 @@
 """Texts about evidence: shown harm, shown safety, and what is still missing.
 
-Numbers of a segment with few units are not told.
+Of a segment with few units no numbers are told, see `suppression`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.verdict.readout import Readout
@@ -16,6 +16,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.error_rates import is_independent
 from rollout.decide.text.measurement import NEAR, harmed, measured, name_units, proven, unproven
 from rollout.decide.text.numbers import chance, join
+from rollout.decide.text.suppression import Suppression, find_suppressed
 from rollout.plan.fields.units import percent
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.trial.segments import SegmentGuardrail
@@ -98,8 +99,9 @@ def _describe_closest(state: RolloutState, judgement: Judgement) -> str:
     if harms[name] < _NOTICED:
         return ""
     segment = find_segment(state, name)
-    if segment is not None and not is_told(segment, judgement):
-        return f" (closest: {name}, {describe_few(segment)})"
+    why = find_suppressed(state).get(name)
+    if segment is not None and why is not None:
+        return f" (closest: {name}, {describe_suppressed(segment, why)})"
     return f" (closest: {name}, {harms[name] * 100:.0f} % of the evidence for a rollback)"
 
 
@@ -140,52 +142,52 @@ def find_segment(state: RolloutState, name: str) -> SegmentGuardrail | None:
     return next((s for s in state.plan.spec.segment_guardrails if s.name == name), None)
 
 
-def is_suppressed(segment: SegmentGuardrail, canary: int, stable: int) -> bool:
-    """Return whether a segment has too few units of a version for its numbers to be told."""
-    return min(canary, stable) < segment.at_least
-
-
-def is_told(segment: SegmentGuardrail, judgement: Judgement) -> bool:
-    """Return whether a segment's numbers may be told, of which its evidence is one."""
-    if judgement.segments[segment.name].test.canary_units < segment.at_least:
-        return False  # without the readout, which takes longer
-    readout = judgement.read_segment(segment.name)
-    return not is_suppressed(segment, readout.canary, readout.stable)
-
-
-def describe_few(segment: SegmentGuardrail) -> str:
+def describe_suppressed(segment: SegmentGuardrail, why: Suppression) -> str:
     """Say why a segment has no numbers."""
-    return f"fewer than {segment.at_least:,} {name_units(segment.guardrail.metric)} of a version"
+    units = name_units(segment.guardrail.metric)
+    if why == "tells another":
+        return f"its numbers would give away a segment with few {units}"
+    if segment.at_least == 1:
+        return f"no {units} of a version"
+    return f"fewer than {segment.at_least:,} {units} of a version"
 
 
 def describe_segment_harm(state: RolloutState, name: str, judgement: Judgement) -> str:
     """Describe the harm to one segment."""
-    segment, readout = find_segment(state, name), judgement.read_segment(name)
-    if segment is None or not is_suppressed(segment, readout.canary, readout.stable):
-        return harmed(list_measured(state)[name], readout)
-    return f"{name} is worse than allowed ({describe_few(segment)}, so its numbers are not told)"
+    segment, why = find_segment(state, name), find_suppressed(state).get(name)
+    if segment is None or why is None:
+        return harmed(list_measured(state)[name], judgement.read_segment(name))
+    return f"{name} is worse than allowed (not told: {describe_suppressed(segment, why)})"
 
 
-def describe_segment(segment: SegmentGuardrail, readout: Readout) -> str:
+def describe_segment(
+    segment: SegmentGuardrail, readout: Readout, suppressed: Mapping[str, Suppression]
+) -> str:
     """Describe what is measured of one segment, as far as it may be told."""
-    if is_suppressed(segment, readout.canary, readout.stable):
-        return describe_few(segment)
+    if (why := suppressed.get(segment.name)) is not None:
+        return describe_suppressed(segment, why)
     return measured(segment.guardrail, readout).removeprefix(f"{segment.name}: ")
 
 
 def list_segment_numbers(state: RolloutState, judgement: Judgement) -> dict[str, dict[str, Any]]:
-    """Return each segment's verdict, and its numbers where it has enough units."""
+    """Return each segment's verdict, and its numbers where they are told."""
+    suppressed = find_suppressed(state)
     return {
         segment.name: {
             "verdict": judgement.segment_verdicts[segment.name].kind,
-            **_list_numbers(segment, judgement.read_segment(segment.name)),
+            **_list_numbers(segment, judgement, suppressed.get(segment.name)),
         }
         for segment in state.plan.spec.segment_guardrails
         if segment.name in judgement.segments
     }
 
 
-def _list_numbers(segment: SegmentGuardrail, readout: Readout) -> dict[str, Any]:
-    if is_suppressed(segment, readout.canary, readout.stable):
+def _list_numbers(
+    segment: SegmentGuardrail, judgement: Judgement, why: Suppression | None
+) -> dict[str, Any]:
+    if why == "few":
         return {"at_least": segment.at_least}
+    if why is not None:
+        return {"suppressed": why}
+    readout = judgement.read_segment(segment.name)
     return {key: getattr(readout, key) for key in _NUMBERS}

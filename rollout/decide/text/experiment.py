@@ -10,15 +10,11 @@ from analysis.verdict.pairs_test import PairsGoal
 from analysis.verdict.superiority_test import Conclusion, GoalResult, GoalTest
 from rollout.decide.evidence.goals import conclude_goals, conclude_in_segments
 from rollout.decide.state.rollout import RolloutState
-from rollout.decide.text.evidence import (
-    describe_few,
-    find_segment,
-    is_suppressed,
-    list_measured,
-)
+from rollout.decide.text.evidence import describe_suppressed, find_segment, list_measured
 from rollout.decide.text.kinds.pairs import compare_pairs
 from rollout.decide.text.measurement import name_bad
 from rollout.decide.text.numbers import chance, hundredths, points
+from rollout.decide.text.suppression import find_suppressed
 from rollout.plan.fields.units import duration, percent
 
 
@@ -26,6 +22,9 @@ def measure_goal(state: RolloutState, name: str) -> str:
     """Say both shares, their difference and its bounds: `1.2 % of the canary's requests ...`."""
     goal, level = {**state.goals, **state.segment_goals}[name], state.plan.spec.false_winner
     guardrail, segment = list_measured(state)[name], find_segment(state, name)
+    why = find_suppressed(state).get(name)
+    if segment is not None and why is not None:
+        return describe_suppressed(segment, why)
     if isinstance(goal, PairsGoal):
         return compare_pairs(goal.signs, level)
     edge = guardrail.metric.edge if goal.edge is None else goal.edge
@@ -33,8 +32,6 @@ def measure_goal(state: RolloutState, name: str) -> str:
     contrast = goal.contrast
     if contrast.difference is None:
         return goal.problem or "nothing is compared yet"
-    if segment is not None and is_suppressed(segment, contrast.e_c, contrast.e_s):
-        return describe_few(segment)
     canary, stable = (
         percent(float(f"{bad / max(units, 1):.3g}"))
         for bad, units in ((contrast.x_c, contrast.e_c), (contrast.x_s, contrast.e_s))
@@ -76,20 +73,11 @@ def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) 
     family = f" over all {count} goals" if count > 1 else ""
     if segments:
         family = f" over {count} goal{'s' if count > 1 else ''} and {segments} in segments"
-    bound = percent(level) if _is_hidden(state, name) else chance(evidence)
+    bound = percent(level) if name in find_suppressed(state) else chance(evidence)
     return (
         f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
         f"equal versions: below {bound}{family} (the plan accepts {percent(level)})"
     )
-
-
-def _is_hidden(state: RolloutState, name: str) -> bool:
-    """Return whether a goal is of a segment with too few units for its numbers to be told."""
-    segment = find_segment(state, name)
-    if segment is None:
-        return False
-    contrast = state.segment_goals[name].contrast
-    return is_suppressed(segment, contrast.e_c, contrast.e_s)
 
 
 def describe_no_winner(state: RolloutState, _: str = "") -> str:

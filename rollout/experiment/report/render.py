@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from analysis.charts.style import DARK, LIGHT, drawn_in
 from rollout.errors import InputError
 from rollout.experiment.card import HEADINGS
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import MISSING
-from rollout.experiment.plots import Plots, to_svg
+from rollout.experiment.plots import Plots
 from rollout.experiment.report.document import ReportDocument, Row
+from rollout.experiment.svg import to_themes
 
 _TEMPLATE = "report.html"
 CHARTS: Mapping[str, str] = {
@@ -91,12 +91,10 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
 
 def _draw(plots: Plots, name: str) -> dict[str, str]:
     """Return a chart as addresses that hold the drawing itself, by theme."""
-    drawings = {}
-    for theme, palette in (("light", LIGHT), ("dark", DARK)):
-        with drawn_in(palette):
-            drawing = to_svg(getattr(plots, name)())
-        drawings[theme] = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
-    return drawings
+    return {
+        theme: f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+        for theme, drawing in to_themes(getattr(plots, name)).items()
+    }
 
 
 def _write_cell(row: Row, name: str) -> str:

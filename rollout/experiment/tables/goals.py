@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from analysis.verdict.superiority_test import GoalResult, GoalTest, SuperiorityTest
 from rollout.decide.evidence.goals import conclude_in_segments
-from rollout.decide.text.evidence import describe_few, is_suppressed
+from rollout.decide.text.evidence import describe_suppressed
 from rollout.decide.text.experiment import list_goal_numbers
+from rollout.decide.text.suppression import Suppression, find_suppressed
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.retest import list_counts
 from rollout.plan.model.guardrail import Guardrail
@@ -23,8 +24,8 @@ class GoalRow:
     `low` and `high` bound the difference of shares of bad units at all looks at once; `change` is
     the ratio of the shares less 1, with bounds of its own (None: without one). `better` and
     `worse` are evidence as log10, alone and corrected for all goals (e-Holm); `needed` is what a
-    conclusion takes. `note` says what is not enough, or that a segment has too few units for its
-    numbers to be numbers_shown.
+    conclusion takes. `note` says what is not enough, or why a segment's numbers are not
+    told.
     """
 
     goal: str
@@ -72,7 +73,8 @@ def _build_row(
     state, level = record.state, record.state.plan.spec.false_winner
     own = (state.segment_goals if segment else state.goals)[guardrail.name]
     numbers = list_goal_numbers(own, result, level)
-    is_hidden = segment is not None and is_suppressed(segment, own.contrast.e_c, own.contrast.e_s)
+    why = find_suppressed(state).get(guardrail.name)
+    is_hidden = why is not None
     row = None if is_hidden else _compare(record, guardrail, own, level)
     numbers_shown = {key: None if is_hidden else value for key, value in numbers.items()}
     return GoalRow(
@@ -96,7 +98,7 @@ def _build_row(
         worse_of_all=numbers_shown["worse_of_all"],
         needed=numbers["needed"],
         level=level,
-        note=_note(own, segment if is_hidden else None),
+        note=_note(own, segment, why),
     )
 
 
@@ -113,7 +115,7 @@ def _divide(bad: int | None, units: int | None) -> float | None:
     return bad / units if bad is not None and units else None
 
 
-def _note(own: GoalTest, hidden: SegmentGuardrail | None) -> str:
-    if hidden is not None:
-        return describe_few(hidden)
+def _note(own: GoalTest, segment: SegmentGuardrail | None, why: Suppression | None) -> str:
+    if segment is not None and why is not None:
+        return describe_suppressed(segment, why)
     return own.problem or ("" if own.contrast.e_c else "no look compared both versions")

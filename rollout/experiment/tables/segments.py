@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.verdict.readout import Readout
-from rollout.decide.text.evidence import describe_few, is_suppressed
+from rollout.decide.text.evidence import describe_suppressed
+from rollout.decide.text.suppression import find_suppressed
 from rollout.errors import InputError
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.evidence import describe_share
@@ -29,8 +30,8 @@ class SegmentRow:
     relative to stable's share. `harm` is the share of a rollback's evidence: 1 decides. `better`
     and `worse` are evidence of a difference without margin, as log10, of rates: alone, and
     corrected for all rows and the guardrails as a whole (e-Holm); `needed` is what a conclusion
-    takes. Where a version has fewer units than the plan asks for, all numbers are missing and
-    `note` says so.
+    takes. Where numbers are not told (few units of a version, or a segment with few units could be
+    computed from them), all are missing and `note` says so.
     """
 
     label: str
@@ -76,22 +77,21 @@ def segments(
         )
     last = find_last_view(record)
     readouts = {segment.name: last.judgement.read_segment(segment.name) for segment in every}
-    compared_segments = [s for s in every if not _is_suppressed(s, readouts[s.name])]
+    suppressed = find_suppressed(last.state)
+    compared_segments = [segment for segment in every if segment.name not in suppressed]
     compared = _compare(record, compared_segments, level)
+    by_name = {segment.name: segment for segment in every}
+    notes = {name: describe_suppressed(by_name[name], why) for name, why in suppressed.items()}
     for segment in every:
         if label is None or segment.label == label:
             verdict = last.judgement.segment_verdicts[segment.name]
             yield _build_row(
                 segment,
-                readouts[segment.name],
-                (verdict.kind, verdict.reason),
+                None if segment.name in suppressed else readouts[segment.name],
+                (verdict.kind, notes.get(segment.name, verdict.reason)),
                 compared.get(segment.name),
                 level,
             )
-
-
-def _is_suppressed(segment: SegmentGuardrail, readout: Readout) -> bool:
-    return is_suppressed(segment, readout.canary, readout.stable)
 
 
 def _compare(
@@ -117,34 +117,33 @@ def _compare(
 
 def _build_row(
     segment: SegmentGuardrail,
-    readout: Readout,
+    readout: Readout | None,
     verdict: tuple[str, str],
     row: UpliftRow | None,
     level: float,
 ) -> SegmentRow:
-    is_hidden = _is_suppressed(segment, readout)
-    kind, reason = verdict
+    kind, note = verdict
     return SegmentRow(
         label=segment.label,
         segment=segment.value,
         guardrail=segment.of,
         verdict=kind,
-        what=describe_share(readout, segment.guardrail.metric),
-        canary_units=None if is_hidden else readout.canary,
-        stable_units=None if is_hidden else readout.stable,
-        canary_share=None if is_hidden else readout.canary_bad / readout.canary,
-        stable_share=None if is_hidden else readout.stable_bad / readout.stable,
-        difference=None if is_hidden else readout.estimate,
-        low=None if is_hidden else readout.low,
-        high=None if is_hidden else readout.high,
-        allowed=None if is_hidden else readout.allowed,
+        what=describe_share(readout or Readout(), segment.guardrail.metric),
+        canary_units=readout.canary if readout else None,
+        stable_units=readout.stable if readout else None,
+        canary_share=readout.canary_bad / readout.canary if readout else None,
+        stable_share=readout.stable_bad / readout.stable if readout else None,
+        difference=readout.estimate if readout else None,
+        low=readout.low if readout else None,
+        high=readout.high if readout else None,
+        allowed=readout.allowed if readout else None,
         change=row.change if row else None,
-        harm=None if is_hidden else readout.harm,
+        harm=readout.harm if readout else None,
         better=row.better if row else None,
         worse=row.worse if row else None,
         better_of_all=row.better_of_all if row else None,
         worse_of_all=row.worse_of_all if row else None,
         needed=-math.log10(level),
         conclusion=row.conclusion if row else OPEN,
-        note=describe_few(segment) if is_hidden else reason,
+        note=note,
     )

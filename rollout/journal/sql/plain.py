@@ -76,9 +76,11 @@ def _check_beside(path: Path) -> None:
     """
     for beside in (Path(f"{path}{suffix}") for suffix in _BESIDE):
         try:
-            mode = beside.lstat().st_mode
+            status = beside.lstat()
         except OSError:
             continue  # nothing is there, or it shows when it is used
-        if not stat.S_ISREG(mode):
-            kind = "a link" if stat.S_ISLNK(mode) else "no file"
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no file"
             raise JournalError(f"the journal {path} cannot be used: {beside} is {kind}")
+        if status.st_nlink > 1:
+            raise JournalError(f"the journal {path} cannot be used: {beside} has another name too")

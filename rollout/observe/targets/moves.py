@@ -9,17 +9,23 @@ new one that another may go on as, unless what each of them shows makes it impos
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
-from operator import le
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from analysis.counting.cursor import Key, Sample, Series
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.counting.cursor import Arm, Key, Sample, Series
 from rollout.observe.targets.processes import read_process
 
 if TYPE_CHECKING:
     from rollout.observe.evidence import RawPart
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 BREAK = 1.5
 """Scrapes between two samples, from which one is missing."""
@@ -40,22 +46,6 @@ class Stay:
     last: Sample
     before: tuple[float, float] | None = None
 
-    @property
-    def end(self) -> float:
-        """The time of its last sample."""
-        return self.last[0]
-
-    def is_within(self, start: float, end: float, scrape: float) -> bool:
-        """Whether it lies between two scrapes of a series, and so may be that one meanwhile.
-
-        One that was there when that one was last scraped, or went away with it, as in an outage, is
-        another.
-        """
-        is_other = self.before is not None and (
-            self.before[0] <= start < self.before[1] + MISSED * scrape
-        )
-        return start < self.first and self.end < end and not is_other
-
 
 def list_times(raw: RawPart, entry: Series) -> list[float]:
     """Return the times of a series' last counted sample and of all newer ones."""
@@ -64,19 +54,73 @@ def list_times(raw: RawPart, entry: Series) -> list[float]:
     return newer if last is None else [last[0], *newer]
 
 
+@dataclass(frozen=True)
+class StayTable:
+    """Stays of many series of one version, in arrays, because each is held against many others.
+
+    Times in unix seconds, (stays,); `values` are the cumulative counts of the last samples,
+    (stays, K). `before` are the stays before, (stays, 2); NaN where there is none that is known.
+    """
+
+    keys: Sequence[Key]
+    first: Floats
+    end: Floats
+    before: Floats
+    values: Floats
+
+    @classmethod
+    def by_width(cls, stays: Iterable[Stay]) -> dict[int, StayTable]:
+        """Return the tables of stays whose series have 1, 2, 3 buckets, by that number."""
+        groups: dict[int, list[Stay]] = defaultdict(list)
+        for stay in stays:
+            groups[len(stay.last[1])].append(stay)
+        return {
+            width: cls(
+                [stay.key for stay in group],
+                np.array([stay.first for stay in group]),
+                np.array([stay.last[0] for stay in group]),
+                np.array([stay.before or (math.nan, math.nan) for stay in group]),
+                np.array([stay.last[1] for stay in group]),
+            )
+            for width, group in groups.items()
+        }
+
+    def are_within(self, start: float, end: float, scrape: float) -> Flags:
+        """Return which lie between two scrapes of a series, and so may be that one meanwhile.
+
+        One that was there when that one was last scraped, or went away with it, as in an outage, is
+        another.
+        """
+        is_other = (self.before[:, 0] <= start) & (start < self.before[:, 1] + MISSED * scrape)
+        return (start < self.first) & (self.end < end) & ~is_other
+
+    def may_become(self, rows: NDArray[np.intp], values: Sequence[float]) -> Flags:
+        """Return from which of these rows a counter of more than 0 may go on to these counts."""
+        before = self.values[rows]
+        is_lower: Flags = np.logical_and.reduce(before <= np.asarray(values), axis=1)
+        return is_lower & (before[:, -1] > 0)
+
+
+NONE: Mapping[int, StayTable] = {}
+
+
 def list_returns(raw: RawPart, entry: Series) -> list[float]:
     """Return when a series came back that another one may have been meanwhile."""
-    times, values, scrape = list_times(raw, entry), dict(entry.samples), raw.query_part.scrape
+    times, scrape = list_times(raw, entry), raw.query_part.scrape
     gaps = [(start, end) for start, end in pairwise(times) if end - start > BREAK * scrape]
-    return [
-        end
-        for start, end in gaps
-        if any(
-            stay.is_within(start, end, scrape) and _may_become(stay.last, values[end])
-            for stay in _list_stays(raw, entry)
-            if stay.key not in raw.silent  # its samples before the last one tell that it is none
-        )
-    ]
+    if not gaps:
+        return []
+    values, returns = dict(entry.samples), list[float]()
+    for start, end in gaps:
+        table = raw.stays.get(entry.arm, NONE).get(len(values[end]))
+        if table is None:
+            continue
+        rows = np.flatnonzero(table.are_within(start, end, scrape))
+        rows = rows[table.may_become(rows, values[end])]
+        # A silent one is none: its samples before the last one tell.
+        if any(table.keys[row] not in raw.silent for row in rows.tolist()):
+            returns.append(end)
+    return returns
 
 
 def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
@@ -85,35 +129,51 @@ def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
     One that is like it but for the labels of processes may have ended just before.
     """
     first, values = entry.samples[0]
-    newest = max(raw.newest, *(single.samples[-1][0] for single in raw.series))
-    since = newest - MISSED * raw.query_part.scrape
-    return any(
-        zero <= stay.end < first
-        and _may_become(stay.last, values)
-        and (stay.end <= since or _are_alike(raw, stay.key, entry))
-        for stay in chain(_list_stays(raw, entry), _list_plain(raw, entry))
-    )
+    since = raw.newest_of_all - MISSED * raw.query_part.scrape
+    for tables in (raw.stays, raw.plain_stays):
+        table = tables.get(entry.arm, NONE).get(len(values))
+        if table is None:
+            continue
+        rows = np.flatnonzero((zero <= table.end) & (table.end < first))
+        rows = rows[table.may_become(rows, values)]
+        if (table.end[rows] <= since).any():
+            return True
+        own = raw.read_traits((entry.arm, entry.key))
+        if any(raw.read_traits(table.keys[row]) == own for row in rows.tolist()):
+            return True
+    return False
 
 
-def _list_plain(raw: RawPart, entry: Series) -> Iterator[Stay]:
-    """Yield the last samples of the series that only rise, of the same version."""
-    for key, at, values in zip(raw.plain.keys, raw.plain.at, raw.plain.values, strict=True):
-        if key[0] == entry.arm:
-            yield Stay(key, float(at), (float(at), tuple(values.tolist())))
+def find_plain_stays(raw: RawPart) -> dict[Arm, dict[int, StayTable]]:
+    """Return the last samples of the series that only rise, as stays of which no start is known."""
+    plain, tables = raw.plain, dict[Arm, dict[int, StayTable]]()
+    for arm in ("canary", "stable"):
+        rows = [row for row, key in enumerate(plain.keys) if key[0] == arm]
+        if rows:
+            keys, at, values = [plain.keys[row] for row in rows], plain.at[rows], plain.values[rows]
+            table = StayTable(keys, at, at, np.full((len(rows), 2), math.nan), values)
+            tables[arm] = {values.shape[1]: table}
+    return tables
 
 
-def _list_stays(raw: RawPart, entry: Series) -> Iterator[Stay]:
-    """Yield when the other series of the same version were there."""
+def find_stays(raw: RawPart) -> dict[Arm, dict[int, StayTable]]:
+    """Return by version when the series that do not only rise were there."""
+    stays: dict[Arm, list[Stay]] = {"canary": [], "stable": []}
     listed = set()
-    for other in raw.series:
-        key = other.arm, other.key
-        listed.add(key)
-        if other.arm == entry.arm and other.key != entry.key:
-            yield from _split(other, BREAK * raw.query_part.scrape)
+    for entry in raw.series:
+        listed.add((entry.arm, entry.key))
+        stays[entry.arm] += _split(entry, BREAK * raw.query_part.scrape)
     last = raw.query_part.cursor.last
     for key in last:
-        if key[0] == entry.arm and key not in listed and key not in raw.plain:
-            yield Stay(key, last[key][0], last[key])
+        if key not in listed and key not in raw.plain:
+            sample = last[key]
+            stays[key[0]].append(Stay(key, sample[0], sample))
+    return {arm: StayTable.by_width(own) for arm, own in stays.items()}
+
+
+def read_traits(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return a series' labels but those that name a process."""
+    return frozenset({*labels.items()} - {*read_process(labels)})
 
 
 def _split(series: Series, longest: float) -> Iterator[Stay]:
@@ -123,16 +183,3 @@ def _split(series: Series, longest: float) -> Iterator[Stay]:
         if after[0] - sample[0] > longest:
             yield Stay((series.arm, series.key), first, sample, before)
             first, before = after[0], (first, sample[0])
-
-
-def _may_become(sample: Sample, values: tuple[float, ...]) -> bool:
-    """Whether a counter may go on from a sample, of more than 0, to these cumulative counts."""
-    _, before = sample
-    return before[-1] > 0 and len(before) == len(values) and all(map(le, before, values))
-
-
-def _are_alike(raw: RawPart, key: Key, entry: Series) -> bool:
-    """Whether two series differ only in labels that name a process."""
-    own, other = raw.labels[entry.arm, entry.key], raw.labels.get(key, {})
-    names = {name for labels in (own, other) for name, _ in read_process(labels)}
-    return {**own, **dict.fromkeys(names)} == {**other, **dict.fromkeys(names)}

@@ -29,6 +29,7 @@ _SCALARS = {
 }
 _DEEP = "nested too deeply"
 _HALF = "half of a character (a lone surrogate) is no text"
+_MOST_MERGED = 20_000  # keys that all merges of a document take over: a large mapping comes often
 _KNOWN_TAGS = _TEXT_TAGS | _SCALARS.keys() | {f"{_YAML}map", f"{_YAML}seq"}
 
 
@@ -44,6 +45,7 @@ class Document:
     _pairs: dict[int, Pairs] = field(default_factory=dict)
     _data: dict[int, Any] = field(default_factory=dict)
     _open: set[int] = field(default_factory=set)  # nodes being converted, to detect cycles
+    _merged: int = 0  # keys that merges have taken over so far
 
     def data(self) -> Any:
         """Convert the document to mappings, lists, text, numbers, booleans and None.
@@ -101,9 +103,19 @@ class Document:
                 sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for source in reversed(sources):  # earlier ones win
                     if isinstance(source, yaml.MappingNode):
-                        pairs |= self.pairs(source)
+                        pairs |= self._take_over(source)
                     else:
                         self._note(source, "P005", "`<<` merges mappings only")
+        return pairs
+
+    def _take_over(self, source: yaml.MappingNode) -> Pairs:
+        """Return what a merge takes from a mapping; nothing once all of them took too much."""
+        if self._merged > _MOST_MERGED:
+            return {}
+        pairs = self.pairs(source)
+        self._merged += len(pairs)
+        if self._merged > _MOST_MERGED:
+            self._note(source, "P001", f"`<<` merges more than {_MOST_MERGED:,} keys in all")
         return pairs
 
     def _note(self, node: yaml.Node, code: str, message: str) -> None:

@@ -38,6 +38,8 @@ def stall(world: StoryWorld, value: float) -> None:
 @event("sleep", "3 machines that sleep", (10.0, 40.0, 90.0))
 def sleep(world: StoryWorld, value: float) -> None:
     """All controllers stand still; requests go on."""
+    until = world.now + value
     for process in world.processes:
-        process.frozen_until = world.now + value
-        process.clock.slept += value
+        if until > process.frozen_until:  # who sleeps already sleeps on
+            process.clock.slept += until - max(process.frozen_until, world.now)
+            process.frozen_until = until

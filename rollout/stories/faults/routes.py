@@ -11,11 +11,15 @@ from rollout.stories.setting import SERVICE
 from rollout.stories.world.routes import (
     RULES,
     build_objects,
+    build_stray,
     has_both_arms,
     is_canary,
+    is_third,
     list_configs,
     list_entries,
     list_routes,
+    read_shares,
+    set_canary,
 )
 from rollout.stories.world.world import StoryWorld
 
@@ -27,9 +31,8 @@ def edit_weights(world: StoryWorld, value: float) -> None:
     def change(live: Json) -> None:
         for route in list_routes(live):
             entries = list_entries(route)
-            if len(entries) == 2:
-                for entry in entries:
-                    entry["weight"] = int(value if is_canary(entry) else 100 - value)
+            if len([entry for entry in entries if not is_third(entry)]) == 2:
+                set_canary(entries, value)
 
     world.touch("weights")
     world.api.edit(world.key, change)
@@ -65,8 +68,7 @@ def edit_one(world: StoryWorld, value: float) -> None:
     """Somebody gives the canary this weight on the first route of both arms, and on no other."""
 
     def change(live: Json) -> None:
-        for entry in list_entries(next(filter(has_both_arms, list_routes(live)), {})):
-            entry["weight"] = int(value if is_canary(entry) else 100 - value)
+        set_canary(list_entries(next(filter(has_both_arms, list_routes(live)), {})), value)
 
     world.touch("weights")
     world.api.edit(world.key, change)
@@ -160,6 +162,22 @@ def insert(world: StoryWorld, _value: float) -> None:
 
     world.touch("routes")
     world.api.edit(world.key, change)
+
+
+@event("stray-route", "29 a route to the canary is made under way")
+def make_stray(world: StoryWorld, _value: float) -> None:
+    """Somebody sends some requests to the canary alone, while it has weight by us."""
+
+    def change(live: Json) -> None:
+        route = build_stray(world.setting, SERVICE)
+        spec = live["spec"]
+        routes = list_configs(spec)[0]["virtual_hosts"][0]["routes"] if "file" in spec else None
+        routes = spec.get("http") or spec.get("rules") if routes is None else routes
+        routes.insert(0, route)
+
+    if read_shares(world.api.objects.get(world.key)).canary:
+        world.touch("routes")
+        world.api.edit(world.key, change)
 
 
 @event("drop-arm", "29 the canary's destination is removed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
-from rollout.stories.setting import CANARY, NEIGHBOURS, SHOWN, STABLE, TIMES
+from rollout.stories.setting import CANARY, NEIGHBOURS, PEOPLE, SHOWN, STABLE, TIMES
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.world import PERIOD
 
@@ -59,7 +59,7 @@ class NeedsEvidence(Invariant):
         weighed = {
             name: numbers
             for name, numbers in fact.numbers.get("guardrails", {}).items()
-            if name != SHOWN
+            if name not in {SHOWN, PEOPLE}
         }
         verdicts = {name: numbers["verdict"] for name, numbers in weighed.items()}
         if not verdicts or set(verdicts.values()) != {"safe"}:

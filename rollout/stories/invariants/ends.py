@@ -7,13 +7,16 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.kube.kinds import Json
 from rollout.stories.invariants.base import Invariant
 from rollout.stories.setting import SERVICE
-from rollout.stories.world.apiserver import dump
+from rollout.stories.world.apiserver import AcceptedWrite, dump
 from rollout.stories.world.routes import (
+    has_both_arms,
     is_canary,
+    is_stray,
     list_configs,
     list_entries,
     list_routes,
     read_shares,
+    read_third,
     takes_users,
 )
 
@@ -45,8 +48,19 @@ class EndsAreReached(Invariant):
         wanted = 1.0 if state.phase == "promoted" else 0.0
         if state.is_terminal and len(self.world.disks) == 1 and abs(shares.canary - wanted) > 1e-3:
             self.break_(f"{service} {state.phase}, and the route gives {shares.canary:.0%}")
+        is_back = state.phase == "rolled back" and self.world.setting.authority == "full"
+        if is_back and len(self.world.disks) == 1 and any(map(_leads_astray, list_routes(live))):
+            self.break_(f"{service} {state.phase}, and a route of under way leads to the canary")
         if state.is_terminal and shares.copied:
             self.break_(f"{service} {state.phase}, and {shares.copied:.0%} is still copied")
+
+
+def _leads_astray(route: Json) -> bool:
+    """Return whether a route that was made under way still gives the canary requests."""
+    entries = list_entries(route)
+    default = 1 if len(entries) == 1 else 0
+    weights = [entry.get("weight", default) for entry in entries if is_canary(entry)]
+    return is_stray(route) and any(weights)
 
 
 def _explain(state: RolloutState) -> str:
@@ -59,6 +73,18 @@ class FieldsAreOurs(Invariant):
 
     code = "I12"
     text = "nothing outside our own fields is touched"
+
+    def on_write(self, write: AcceptedWrite) -> None:
+        before, after = (
+            {
+                round(read_third(route), 3)
+                for route in list_routes(live)
+                if has_both_arms(route) and not is_stray(route)
+            }
+            for live in (write.before, write.after)
+        )
+        if before and after and before != after:
+            self.break_(f"of people's own destination {before} became {after}")
 
     def at_end(self) -> None:
         for key, plain in self.world.api.plain.items():
@@ -76,6 +102,7 @@ def _strip(live: Json) -> Json:
     if "subsets" in spec:
         spec.pop("trafficPolicy", None)  # see `policies`
     _strip_file(spec)
+    _drop_strays(spec)
     for route in list_routes(plain):
         entries = list_entries(route)
         if entries and (takes_users(route) or not all(map(is_canary, entries))):
@@ -85,6 +112,14 @@ def _strip(live: Json) -> Json:
             for field in ("mirrors", "filters"):
                 route.pop(field, None)
     return plain
+
+
+def _drop_strays(spec: Json) -> None:
+    """Remove the routes that somebody made under way: a rollback moves them."""
+    hosts = [host for config in list_configs(spec) for host in config["virtual_hosts"]]
+    for owner, key in [*((host, "routes") for host in hosts), (spec, "http"), (spec, "rules")]:
+        if owner.get(key):
+            owner[key] = [route for route in owner[key] if not is_stray(route)]
 
 
 def _strip_file(spec: Json) -> None:

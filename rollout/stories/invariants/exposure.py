@@ -10,7 +10,7 @@ from rollout.decide.record.reasons import split_reason
 from rollout.decide.record.route_facts import Followed
 from rollout.ports import Entry
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace, is_climbing
-from rollout.stories.setting import CANARY, SCRAPE, STABLE
+from rollout.stories.setting import CANARY, PREFERRED, SCRAPE, STABLE
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.store import SimulatedDisk
 from rollout.stories.world.traffic import ServiceTraffic
@@ -129,7 +129,8 @@ class CountsAreTrue(Invariant):
         self._check_segments(traffic, parts)
         for name, numbers in fact.numbers.get("guardrails", {}).items():
             for arm, version in (("canary", CANARY), ("stable", STABLE)):
-                counted, served = numbers.get(arm) or 0, traffic.served[version]
+                served = traffic.pairs if name == PREFERRED else traffic.served[version]
+                counted = numbers.get(arm) or 0
                 if counted > served:
                     self.break_(f"{name}: {counted} counted of {version}, {served} served")
                 bad, failed = numbers.get(f"{arm}_bad") or 0, traffic.failed[version]

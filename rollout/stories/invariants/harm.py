@@ -10,7 +10,7 @@ from rollout.decide.record.route_facts import Confirmed
 from rollout.stories.invariants.base import Chronicle, Invariant, RolloutTrace
 from rollout.stories.invariants.bulkheads import FIRST, NEW, TURN
 from rollout.stories.invariants.writes import read_mark
-from rollout.stories.setting import CANARY, NEIGHBOURS, STABLE
+from rollout.stories.setting import CANARY, NEIGHBOURS, PREFERRED, QUALITY, STABLE
 from rollout.stories.world.process import SimulatedProcess
 from rollout.stories.world.routes import read_shares
 from rollout.stories.world.traffic import ServiceTraffic
@@ -83,12 +83,21 @@ class HarmIsShown(Invariant):
             self.break_(f"rolled back for {subject} with 10^{joint:.2f} of 10^{needed:.2f}")
         if traffic.kind == "perfect" and not failed:
             self.break_(f"rolled back for {subject}, and the canary has failed nothing of {served}")
+        if subject == PREFERRED:
+            self.break_("rolled back for pairs, of which each version wins a half")
+        if subject == QUALITY and trace.plan.spec.guardrails[1].labels.judge is not None:
+            self._check_judged(traffic)
         has_shared = self.chronicle.has_any("errors", "down", "sick")
         if subject != "errors" or has_shared or traffic.kind not in {"same", "perfect"}:
             return
         stable = traffic.failed[STABLE] / max(traffic.served[STABLE], 1)
         if served > _BASED and failed / served < stable + 0.005:
             self.break_(f"rolled back for errors: {failed / served:.2%} of {served}, {stable:.2%}")
+
+    def _check_judged(self, traffic: ServiceTraffic) -> None:
+        """Check that a judge's change was not taken for the canary's harm."""
+        if traffic.bad_judged <= 1:
+            self.break_("rolled back for quality, and the judge calls as much of stable's bad")
 
     def _check_person(self, trace: RolloutTrace, subject: str) -> None:
         commands = {

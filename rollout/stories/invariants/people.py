@@ -147,6 +147,31 @@ class PeopleAreHeard(Invariant):
             self._asked = None
 
 
+class PausesEnd(Invariant):
+    """A pause that nobody ends is over with the plan's patience, whatever else goes on."""
+
+    code = "people"
+    text = "a pause that nobody ends is over with the plan's patience"
+
+    def __init__(self, chronicle: Chronicle) -> None:
+        super().__init__(chronicle)
+        self._told: set[tuple[int, str]] = set()
+
+    def after_step(self) -> None:
+        since = self.chronicle.well_since
+        if since is None or self.world.now - since < _NOTICED or self.chronicle.trusts_wall_clock:
+            return
+        for trace in self.chronicle.traces.values():
+            is_open = trace.last is not None and trace.last.action == "pause"
+            if not is_open or trace.has_ended or trace.key in self._told:
+                continue
+            begun = next(lived for lived, action in trace.lived if action == "pause")
+            lived = self.world.lived - begun
+            if lived > trace.plan.spec.patience + _NOTICED:
+                self._told.add(trace.key)
+                self.break_(f"a pause has lasted for {lived:.0f} s")
+
+
 class HooksAreCalledOnce(Invariant):
     """A hook that has answered is not called again."""
 

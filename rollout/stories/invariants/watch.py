@@ -23,6 +23,7 @@ from rollout.stories.invariants.hooks import HooksComeLast
 from rollout.stories.invariants.people import (
     EditsAreAnswered,
     HooksAreCalledOnce,
+    PausesEnd,
     PeopleAreHeard,
 )
 from rollout.stories.invariants.policies import PoliciesGo
@@ -55,6 +56,7 @@ CHECKS: tuple[type[Invariant], ...] = (
     FieldsAreOurs,
     EditsAreAnswered,
     PeopleAreHeard,
+    PausesEnd,
     HooksAreCalledOnce,
     SurvivesDeath,
     Replays,

@@ -14,6 +14,7 @@ from rollout.stories.invariants.base import LOWERING, RAISING, Invariant, Rollou
 from rollout.stories.world.apiserver import AcceptedWrite
 from rollout.stories.world.process import SimulatedProcess
 from rollout.stories.world.routes import (
+    PLURALS,
     Shares,
     has_both_arms,
     is_canary,
@@ -154,6 +155,18 @@ class RecordedFirst(Invariant):
             is_ours = any(decided.split.canary for _, _, decided in trace.decisions)
             if is_ours and not shows(shares, fact.split):
                 self.break_(f"{fact.split.share:.0%} is confirmed, the route has {shares}")
+            elif is_ours and not self._is_taken(trace.service, fact.split):
+                self.break_(f"{fact.split.share:.0%} is confirmed, and Envoy has not taken it")
+
+    def _is_taken(self, service: str, split: Split) -> bool:
+        """Return whether an Envoy of a file runs a split: what it dumps, and not what it is given.
+
+        An object is what its API server says.
+        """
+        proxy = self.world.proxies[0]
+        return self.world.find_key(service)[0] != PLURALS["envoy"] or shows(
+            proxy.shares[service], split
+        )
 
     def _check_direction(
         self, process: SimulatedProcess, fact: Decided, before: float, after: float

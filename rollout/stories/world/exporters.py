@@ -2,15 +2,20 @@
 
 A proxy counts what it sent to each version. It routes by the object that it got last, so two
 proxies may disagree: one of them may be cut off from its control plane.
+
+A judge compares answers that are alike, so neither version wins more pairs than the other. It
+prefers what it reads first, and a stricter one comes to the canary's answers before stable's.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from rollout.stories.setting import CANARY
+import numpy as np
+
+from rollout.stories.setting import CANARY, LABELS, PAIRS, STABLE, Setting
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -20,6 +25,19 @@ DURATIONS = "istio_request_duration_milliseconds_bucket"
 VERDICTS = "gen_ai_evaluation_verdicts_total"
 _OF_CANARY = ("destination_version", CANARY)
 PRIVATE = "jane.roe@example.org"  # a label's value that nothing may show
+
+STRICTNESS: Mapping[str, float] = {"mild": 1.0, "strict": 15.0}
+"""Times as many answers as the mild judge calls bad that each calls bad."""
+
+_CHANGES: Mapping[str, float] = {CANARY: 40.0, STABLE: 52.0}
+"""Seconds after the first requests from which on the strict judge scores a version's answers."""
+
+_TIES = 0.1
+_CANARY_FIRST = 0.7  # share of pairs of which the canary's answer is read first
+_FIRST_WINS = 0.75  # share of decided pairs that the answer wins which is read first
+_ORDERS = (("canary", "stable"), ("stable", "canary"))  # who is read first, and who then
+_READ = 0.2  # share of scored answers that people read too
+_AGREE = 0.9  # share of these of which they say the same
 
 
 @dataclass
@@ -146,3 +164,36 @@ def verdict_labels(service: str, version: str, verdict: str) -> Labels:
         ("model_version", version),
         ("service", service),
     )
+
+
+def find_judge(setting: Setting, version: str, seconds: float) -> str:
+    """Return the judge that scores a version's answers so long after the beginning."""
+    is_changed = setting.judges == "changing" and seconds >= _CHANGES[version]
+    return "strict" if is_changed else "mild"
+
+
+def compare_pairs(judge: SimulatedExporter, dice: np.random.Generator, pairs: int) -> int:
+    """Let the judge compare both versions' answers; return how many pairs it decided."""
+    if not pairs:
+        return 0
+    ties = int(dice.binomial(pairs, _TIES))
+    judge.add(PAIRS, (("first", "canary"), ("winner", "tie")), ties)
+    of_canary = int(dice.binomial(pairs - ties, _CANARY_FIRST))
+    counts = (of_canary, pairs - ties - of_canary)
+    for (first, other), count in zip(_ORDERS, counts, strict=True):
+        won = int(dice.binomial(count, _FIRST_WINS))
+        judge.add(PAIRS, (("first", first), ("winner", first)), won)
+        judge.add(PAIRS, (("first", first), ("winner", other)), count - won)
+    return pairs - ties
+
+
+def ask_people(
+    judge: SimulatedExporter, dice: np.random.Generator, version: str, verdict: str, count: int
+) -> None:
+    """Let people say whether some answers are good that the judge has scored alike."""
+    read = int(dice.binomial(count, _READ))
+    same = int(dice.binomial(read, _AGREE))
+    other = "fail" if verdict == "pass" else "pass"
+    for human, own in ((verdict, same), (other, read - same)):
+        labels = (("human", human), ("said", verdict), ("version", version))
+        judge.add(LABELS, labels, own)

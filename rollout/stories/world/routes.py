@@ -14,6 +14,10 @@ PLURALS = {"istio": "virtualservices", "gateway": "httproutes", "envoy": "envoyr
 """The objects that people edit, by mesh; a local Envoy's is its route file."""
 RULES = "destinationrules"
 """The objects that hold a plan's policy, in Istio."""
+_THIRD = 20
+"""The weight in a hundred of people's own destination; both versions have the rest."""
+_STRAY = "stray"
+"""The header of requests for a route that somebody makes while the canary has traffic."""
 _DENOMINATORS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
 
@@ -26,11 +30,14 @@ class Shares:
 
 
 def read_shares(live: Json | None) -> Shares:
-    """Return the shares that an object gives the canary; none of an object that is gone."""
+    """Return the shares that an object gives the canary; none of an object that is gone.
+
+    They are of the requests to both versions: a third destination's are of another service.
+    """
     route = next((route for route in list_routes(live) if takes_users(route)), None)
     if route is None:
         return Shares()
-    entries = [(is_canary(entry), _weight(entry)) for entry in list_entries(route)]
+    entries = [(is_canary(e), _weight(e)) for e in list_entries(route) if not is_third(e)]
     if len(entries) == 1:
         return Shares(float(entries[0][0]), _copied(route))
     total = sum(weight for _, weight in entries)
@@ -78,7 +85,52 @@ def has_both_arms(route: Json) -> bool:
 def is_canary(entry: Json) -> bool:
     """Return whether an entry leads to the canary."""
     destination = entry.get("destination") or {}
-    return destination.get("subset") == CANARY or str(entry.get("name", "")).endswith(f"-{CANARY}")
+    is_own = destination.get("subset") == CANARY or str(entry.get("name", "")).endswith(
+        f"-{CANARY}"
+    )
+    return is_own and not is_third(entry)
+
+
+def is_third(entry: Json) -> bool:
+    """Return whether an entry leads to neither version, but where people want some requests."""
+    destination = entry.get("destination") or {}
+    return "." in str(destination.get("host", "")) or str(entry.get("name", "")).endswith("-third")
+
+
+def read_third(route: Json) -> float:
+    """Return the share of a route's requests that go to neither version."""
+    entries = list_entries(route)
+    total = sum(map(_weight, entries))
+    third = sum(_weight(entry) for entry in entries if is_third(entry))
+    return third / total if total else 0.0
+
+
+def set_canary(entries: list[Json], percent: float) -> None:
+    """Give the canary this share of what both versions have; a third destination keeps its own."""
+    arms = [entry for entry in entries if not is_third(entry)]
+    total = 100.0 if len(arms) == len(entries) else sum(map(_weight, arms))
+    for entry in arms:
+        entry["weight"] = int(total * (percent if is_canary(entry) else 100 - percent) / 100)
+
+
+def is_stray(route: Json) -> bool:
+    """Return whether somebody made a route to the canary while that had traffic."""
+    return _STRAY in str(route.get("match") or route.get("matches"))
+
+
+def build_stray(setting: Setting, service: str) -> Json:
+    """Build a route of some requests to the canary alone."""
+    if setting.mesh == "envoy":
+        header = {"name": _STRAY, "string_match": {"exact": "1"}}
+        match: Json = {"prefix": "/", "headers": [header]}
+        return {"match": match, "route": {"cluster": f"{service}-{CANARY}"}}
+    if setting.mesh == "gateway":
+        matches = [{"headers": [{"name": _STRAY, "value": "1"}]}]
+        backends = [{"name": f"{service}-{CANARY}", "port": 80}]
+        return {"name": _STRAY, "matches": matches, "backendRefs": backends}
+    match = {"headers": {_STRAY: {"exact": "1"}}}
+    destination = {"host": service, "subset": CANARY}
+    return {"name": _STRAY, "match": [match], "route": [{"destination": destination}]}
 
 
 def _weight(entry: Json) -> float:
@@ -156,7 +208,7 @@ def build_objects(setting: Setting, service: str) -> list[tuple[str, Json]]:
 
 
 def _build_file(setting: Setting, service: str, canary: int, metadata: Json) -> Json:
-    weights = {f"{service}-{STABLE}": 100 - canary, f"{service}-{CANARY}": canary}
+    weights = {f"{service}-{name}": weight for name, weight in _weigh(setting, canary).items()}
     routes = [build_route(weights)]
     if setting.routes == "2":
         routes.insert(0, {**build_route(weights), "match": {"prefix": "/batch"}})
@@ -169,13 +221,24 @@ def _build_file(setting: Setting, service: str, canary: int, metadata: Json) -> 
 
 
 def _entries(setting: Setting, service: str, canary: int) -> list[Json]:
-    weights = {STABLE: 100 - canary, CANARY: canary}
+    weights = _weigh(setting, canary)
     if setting.mesh == "gateway":
         return [
             {"name": f"{service}-{version}", "port": 80, "weight": weight}
             for version, weight in weights.items()
         ]
+    # Its host begins as ours does, and its subset is called as the canary's.
+    third = {"host": f"{service}.elsewhere.svc.cluster.local", "subset": CANARY}
+    own = {version: {"host": service, "subset": version} for version in (STABLE, CANARY)}
     return [
-        {"destination": {"host": service, "subset": version}, "weight": weight}
-        for version, weight in weights.items()
+        {"destination": own.get(name, third), "weight": weight} for name, weight in weights.items()
     ]
+
+
+def _weigh(setting: Setting, canary: int) -> dict[str, int]:
+    """Return the weight of each destination, where the canary has so many percent of both."""
+    if setting.third == "no":
+        return {STABLE: 100 - canary, CANARY: canary}
+    both = 100 - _THIRD
+    given = both * canary // 100
+    return {STABLE: both - given, CANARY: given, "third": _THIRD}

@@ -23,9 +23,14 @@ from rollout.stories.world.exporters import (
     DURATIONS,
     EDGES,
     REQUESTS,
+    STRICTNESS,
     VERDICTS,
+    Labels,
     SimulatedExporter,
+    ask_people,
+    compare_pairs,
     duration_labels,
+    find_judge,
     request_labels,
     sum_labels,
     verdict_labels,
@@ -85,6 +90,7 @@ class ServiceTraffic:
     tokens: dict[str, int] = field(default_factory=lambda: {STABLE: 0, CANARY: 0})
     is_up: dict[str, bool] = field(default_factory=lambda: {STABLE: True, CANARY: True})
     extra_errors: dict[str, float] = field(default_factory=lambda: {STABLE: 0.0, CANARY: 0.0})
+    pairs: int = 0  # that a judge decided
     judged: float = 1.0  # share of the canary's answers that the judge scores
     bad_judged: float = 1.0  # times as many of the canary's bad answers are judged as of stable's
     harmful_from: float | None = None
@@ -202,9 +208,17 @@ class ServiceTraffic:
         scored = int(self.dice.binomial(count, share))
         perfect = version == CANARY and self.kind == "perfect"
         is_bad = 0.02 * (self.bad_judged if version == CANARY else 1.0)
+        own: Labels = ()
+        if self.setting.judges != "no":
+            name = find_judge(self.setting, version, self.at - self.begun_at)
+            is_bad, own = _as_share(STRICTNESS[name] * is_bad), (("judge", name),)
+            self.pairs += compare_pairs(judge, self.dice, scored if version == CANARY else 0)
         fails = 0 if perfect else int(self.dice.binomial(scored, is_bad))
-        judge.add(VERDICTS, verdict_labels(self.service, version, "pass"), scored - fails)
-        judge.add(VERDICTS, verdict_labels(self.service, version, "fail"), fails)
+        for verdict, count_of in (("pass", scored - fails), ("fail", fails)):
+            labels = verdict_labels(self.service, version, verdict)
+            judge.add(VERDICTS, (*labels, *own), count_of)
+            if own:
+                ask_people(judge, self.dice, version, verdict, count_of)
 
     def _note(self) -> None:
         self.ledgers.append(Ledger(self.at, dict(self.served), dict(self.failed)))

@@ -96,7 +96,7 @@ class StoryWorld:
         clients = 1 if self.setting.mesh == "envoy" else int(self.setting.clients)
         for _ in range(clients):
             self.add_proxy(1 / clients)
-        if self.setting.guardrails == "verdict":
+        if self.setting.guardrails == "verdict" or self.setting.judges != "no":
             self.main.judge = self.add_target("judge")
         self.plans = [build_plan(self._find_setting(name), name) for name in services]
         self.rollout = self.plans[0].id

@@ -63,6 +63,23 @@ def test_each_row_is_counted_once_in_any_library(plan_file):
     assert rates["bad"].sum() == frame["bad"].sum()
 
 
+def test_the_rates_of_an_experiment_are_counts_as_well(plan_file):
+    own = rollout.from_frame(count(0.01), plan_file)
+    again = rollout.from_frame(own.rates(), plan_file)
+    assert again.scorecard().equals(own.scorecard())
+
+
+def test_pairs_are_no_rate_that_a_frame_can_have(plan_file):
+    document = yaml.safe_load(plan_file.read_text(encoding="utf-8"))
+    margin = {"absolute": "5%"}
+    pairs = {"name": "preferred", "pairs": {"series": "summary_pairs_total"}, "margin": margin}
+    document["spec"]["guardrails"].append(pairs)
+    plan_file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    frame = count(0.01).assign(guardrail="preferred")
+    with pytest.raises(InputError, match="no rate 'preferred'"):
+        rollout.from_frame(frame, plan_file)
+
+
 def test_times_may_have_a_zone_but_must_have_one(plan_file):
     frame = count(0.01)
     frame["at"] = pd.to_datetime(frame["at"], unit="s", utc=True)

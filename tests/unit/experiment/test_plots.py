@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from analysis.charts.style import DARK, drawn_in
+from analysis.charts.style import DARK, LIGHT, drawn_in
 from rollout.errors import InputError
-from rollout.experiment.plots import to_svg
+from rollout.experiment.svg import to_svg, to_themes
 from tests.support.experiments import TABLES
 
 CHARTS = (*(name for name in TABLES if name != "quantiles"), "safety", "aa")
@@ -27,10 +29,17 @@ def test_a_rollout_that_has_only_begun_breaks_no_chart(begun, chart):
     assert getattr(begun.plot, chart)().axes
 
 
-def test_a_drawing_is_the_same_again_and_has_a_dark_variant(bad):
-    light = to_svg(bad.plot.timeline())
+@pytest.mark.parametrize("chart", ["timeline", "intervals", "scorecard", "power", "share"])
+def test_a_drawing_is_the_same_again_and_its_themes_differ_in_colours_alone(bad, chart):
+    draw = getattr(bad.plot, chart)
+    themes = to_themes(draw)
+    assert themes == to_themes(draw)
     with drawn_in(DARK):
-        dark = to_svg(bad.plot.timeline())
-    assert light == to_svg(bad.plot.timeline())
-    assert DARK.back.lower().encode() in dark.lower()
-    assert DARK.back.lower().encode() not in light.lower()
+        assert to_svg(draw()) == themes["dark"]
+    assert colours_of(themes["light"]) == colours_of(to_svg(draw())) | {LIGHT.ink.encode()}
+    for colour in vars(DARK).values():
+        assert colour.lower().encode() not in themes["light"].lower()
+
+
+def colours_of(drawing):
+    return set(re.findall(rb"#[0-9a-f]{6}\b", drawing))

@@ -101,6 +101,15 @@ def test_a_journal_locks_itself_and_others_may_still_append_and_read(path):
     commanding.close()
 
 
+def test_a_lock_with_another_name_is_held_and_that_file_stays(tmp_path):
+    journal, victim = tmp_path / "journal.db", tmp_path / "victim"
+    victim.write_text("precious")
+    lock_file(journal).hardlink_to(victim)
+    with hold(journal), pytest.raises(JournalBusyError), hold(journal):
+        pass
+    assert victim.read_text() == "precious"
+
+
 def test_a_lock_that_is_a_link_is_refused_and_its_target_stays(tmp_path):
     journal, victim = tmp_path / "journal.db", tmp_path / "victim"
     victim.write_text("precious")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from rollout.plan.fields.base import Label, LineText, Model, Word
+from rollout.plan.fields.base import Label, LineText, Model, Word, is_recorded
 from rollout.plan.fields.codes import fault, raise_at
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.labels import Having
@@ -22,11 +23,21 @@ LEAST_UNITS = 20
 _Fault = tuple[tuple[str | int, ...], PydanticCustomError]
 
 
+def _check_readable(value: object, info: ValidationInfo) -> object:
+    """Refuse letters that no reader sees, or that turn others around."""
+    text = value if isinstance(value, str) and not is_recorded(info) else ""
+    letter = next((own for own in text if not own.isprintable()), "")
+    if letter:
+        message = f"the value has the letter U+{ord(letter):04X}, which readers cannot see"
+        raise fault("P006", message, hint="write it without, and let the exporter do so too")
+    return value
+
+
 class SegmentLabel(Model):
     """A label that splits guardrails' units, by the values that the plan names."""
 
     label: Label = Field(description="Label that the series carry.", examples=["department"])
-    values: list[LineText] = Field(
+    values: list[Annotated[LineText, BeforeValidator(_check_readable)]] = Field(
         min_length=1, description="Its values, each of which is a segment. Others are not recorded."
     )
     guardrails: list[Word] | None = Field(
@@ -45,12 +56,33 @@ class SegmentLabel(Model):
 
     @field_validator("values")
     @classmethod
-    def _check_different(cls, values: list[str], _info: ValidationInfo) -> list[str]:
-        twins = [n for n, value in enumerate(values) if value in values[:n]]
-        if twins:
-            message = f"the value `{values[twins[0]]}` is given twice"
-            raise_at("values", ((twins[0],), fault("P010", message)))
+    def _check_values(cls, values: list[str], info: ValidationInfo) -> list[str]:
+        """Check that the values are different ones, also to a reader (Unicode's NFC)."""
+        spelt = [unicodedata.normalize("NFC", value) for value in values]
+        twins = [n for n, text in enumerate(spelt) if text in spelt[:n]]
+        if twins and not is_recorded(info):
+            raise_at("values", *[((n,), _twin(values[n], values[:n])) for n in twins])
         return values
+
+    @field_validator("guardrails")
+    @classmethod
+    def _check_named_once(
+        cls, guardrails: list[str] | None, info: ValidationInfo
+    ) -> list[str] | None:
+        own = guardrails or []
+        twins = [n for n, name in enumerate(own) if name in own[:n]]
+        if twins and not is_recorded(info):
+            faults = [fault("P010", f"`{own[n]}` is named twice", hint="remove one") for n in twins]
+            raise_at("guardrails", *[((n,), f) for n, f in zip(twins, faults, strict=True)])
+        return guardrails
+
+
+def _twin(value: str, before: Sequence[str]) -> PydanticCustomError:
+    """Make the mistake of a value that is, or reads as, one before it."""
+    if value in before:
+        return fault("P010", f"the value `{value}` is given twice", hint="remove one")
+    hint = "let the exporter write one spelling (Unicode NFC), and name that"
+    return fault("P010", f"the value `{value}` is an earlier one in other letters", hint=hint)
 
 
 class SegmentGuardrail(NamedTuple):

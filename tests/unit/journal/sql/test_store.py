@@ -253,6 +253,17 @@ def test_another_writers_transaction_is_waited_for_then_said(journal, path):
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_what_has_another_name_beside_the_journal_is_refused(tmp_path, suffix):
+    path, victim = tmp_path / "journal.db", tmp_path / "victim"
+    victim.write_text("theirs")
+    open_journal(path).close()
+    (tmp_path / f"journal.db{suffix}").hardlink_to(victim)
+    with pytest.raises(JournalError, match=f"{suffix} has another name"):
+        open_journal(path)
+    assert victim.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
 def test_what_is_no_file_beside_the_journal_is_refused(tmp_path, suffix, kind):
     """SQLite writes through a link there, and waits for a pipe without end."""

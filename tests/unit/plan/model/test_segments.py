@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from rollout.errors import PlanError
 from rollout.observe.query import measured_parts_of, queries_of
+from rollout.plan.fields.base import RECORDED
 from rollout.plan.fields.matchers import Matcher
+from rollout.plan.model.plan import Plan
+from rollout.plan.reading.load import load
 from rollout.ports import Ask
 from tests.support.worlds import plan
 
@@ -55,7 +60,13 @@ def test_another_plan_s_segments_are_its_own():
         ({"label": "le"}, "can split none of the guardrails"),
         ({"atLeast": 0}, "greater than or equal to 1"),
         ({"values": []}, "at least 1 item"),
-        ({"values": ["one\nline"]}, "should match pattern"),
+        ({"values": ["one\nline"]}, r"the letter U\+000A"),
+        ({"values": ["a\u202eb"]}, r"the letter U\+202E"),
+        ({"values": ["a\u2066b\u2069"]}, r"the letter U\+2066"),
+        ({"values": ["a\u200bb"]}, r"the letter U\+200B"),
+        ({"values": ["a\u00a0b"]}, r"the letter U\+00A0"),
+        ({"values": ["caf\u00e9", "cafe\u0301"]}, "an earlier one in other letters"),
+        ({"guardrails": ["errors", "errors"]}, "`errors` is named twice"),
     ],
 )
 def test_what_does_not_fit_is_refused(segment, problem):
@@ -85,3 +96,39 @@ def test_no_segment_is_of_the_label_that_names_the_judge():
     own = [{"label": "judge", "values": ["mild"], "guardrails": ["errors"]}]
     with pytest.raises(ValidationError, match="for something else already"):
         plan(guardrails=[judged], segments=own)
+
+
+def test_every_mistake_has_its_place_and_a_cure():
+    text = yaml.safe_dump(plan().document(), allow_unicode=True)
+    text += (
+        "  segments:\n"
+        "  - label: department\n"
+        '    values: ["a\\u202eb", ok, "x\\u0007y"]\n'
+        "  - label: site\n"
+        "    values: [caf\u00e9, cafe\u0301]\n"
+        "    guardrails: [errors, errors]\n"
+    )
+    with pytest.raises(PlanError) as caught:
+        load(text, "plan.yaml")
+    mistakes, lines = caught.value.mistakes, text.splitlines()
+    marked = [lines[m.line - 1][m.column - 1 :] for m in mistakes]
+    assert [m.code for m in mistakes] == ["P006", "P006", "P010", "P010"]
+    assert all(m.hint for m in mistakes)
+    starts = ['"a', '"x', "cafe\u0301", "errors]"]
+    assert all(own.startswith(s) for own, s in zip(marked, starts, strict=True))
+
+
+def test_a_recorded_plan_is_read_as_it_was_accepted():
+    spec = {"segments": [{"label": "site", "values": ["a\u202eb", "caf\u00e9", "cafe\u0301"]}]}
+    document = plan().document()
+    recorded = {**document, "spec": {**document["spec"], **spec}}
+    segments = Plan.model_validate(recorded, context=RECORDED).spec.segment_guardrails
+    assert len(segments) == 9
+
+
+@pytest.mark.parametrize("key", ["service", "version", "namespace"])
+def test_who_judges_is_no_label_that_says_something_else(key):
+    errors = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
+    labels = {"service": "svc", "version": "ver", "namespace": "ns"}
+    with pytest.raises(ValidationError, match="for something else already"):
+        plan(guardrails=[{**errors, "labels": {**labels, "judge": labels[key]}}])

@@ -11,6 +11,7 @@ from rollout.plan.fields.codes import CODES, markdown
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.files import load_file, load_files
 from rollout.plan.reading.load import load
+from rollout.plan.reading.positions import compose
 from tests.support.plan_text import GOOD
 
 ROOT = Path(__file__).parents[4]
@@ -512,6 +513,22 @@ def test_a_bomb_of_aliases_is_refused_at_once():
     found_mistakes = mistakes(f"b0: &b0 [x]\n{layers}m0: &m0 {{x: y}}\n{merges}{GOOD}")
     assert len(found_mistakes) == 80
     assert all(" P003 " in line for line in found_mistakes)
+
+
+def test_a_large_mapping_that_is_merged_again_and_again_is_not_copied_each_time():
+    large = ", ".join(f"k{n}: 1" for n in range(1000))
+    merged = [load_document(large, times) for times in (10, 4000)]
+    few, many = ([len(mapping) for mapping in document.data()["y"]] for document in merged)
+    assert few == [1000] * 10
+    assert sum(many) < 30_000
+    assert [m.code for document in merged for m in document.mistakes] == ["P001"]
+
+
+def load_document(large, times):
+    """A document with a list of mappings, each of which takes the large one over."""
+    ((document,), problems) = compose(f"x: &x {{{large}}}\ny:\n" + "  - {<<: *x}\n" * times, "f")
+    assert not problems
+    return document
 
 
 @pytest.mark.parametrize(
