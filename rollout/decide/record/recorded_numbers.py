@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
+
+from analysis.verdict.readout import Readout
 
 _BY_NAME = ("guardrails", "segments", "goals")
 _TEXTS = ("verdict", "reason", "words", "conclusion")
+_NUMBERS = {field.name for field in fields(Readout)} - {*_TEXTS} | {"joint"}
+_WITHOUT_END = ("Infinity", "-Infinity", "NaN")  # as JSON has them, in quotes
 
 
 def check_numbers(numbers: Mapping[str, Any]) -> None:
@@ -18,20 +23,15 @@ def check_numbers(numbers: Mapping[str, Any]) -> None:
         elif key == "exposure":
             _check_leaves(key, _read_mapping(key, value))
         else:
-            _check_leaf(key, key, value)
+            _check_leaves("numbers", {key: value})
 
 
 def _check_leaves(path: str, own: Mapping[str, Any]) -> None:
     for key, value in own.items():
-        _check_leaf(f"{path}.{key}", key, value)
-
-
-def _check_leaf(path: str, key: str, value: object) -> None:
-    if key in _TEXTS:
-        if not isinstance(value, str):
-            raise ValueError(f"{path} is a text")
-    elif value is not None and not isinstance(value, int | float):
-        raise ValueError(f"{path} is a number")
+        if key in _TEXTS and not isinstance(value, str):
+            raise ValueError(f"{path}.{key} is no text")
+        if key in _NUMBERS and isinstance(value, str) and value not in _WITHOUT_END:
+            raise ValueError(f"{path}.{key} is no number")
 
 
 def _read_mapping(path: str, value: object) -> Mapping[str, Any]:
