@@ -30,8 +30,12 @@ def _check_leaves(path: str, own: Mapping[str, Any]) -> None:
     for key, value in own.items():
         if key in _TEXTS and not isinstance(value, str):
             raise ValueError(f"{path}.{key} is no text")
-        if key in _NUMBERS and isinstance(value, str) and value not in _WITHOUT_END:
+        if key in _NUMBERS and not _is_number(value):
             raise ValueError(f"{path}.{key} is no number")
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or value in _WITHOUT_END
 
 
 def _read_mapping(path: str, value: object) -> Mapping[str, Any]:

@@ -28,6 +28,8 @@ ODD = [
     {"exposure": 5},
     {"exposure": {"canary": "a"}},
     {"joint": "a"},
+    {"joint": {}},
+    {"guardrails": {"errors": {"low": [1]}}},
 ]
 
 
