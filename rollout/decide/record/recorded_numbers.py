@@ -1,4 +1,7 @@
-"""The shape of a decision's numbers: journals are handed around, and anybody can seal one."""
+"""The shape of a decision's numbers: journals are handed around, and anybody can seal one.
+
+Only what readers count on is checked, so that what other versions recorded stays readable.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _BY_NAME = ("guardrails", "segments", "goals")
-_TEXTS = ("verdict", "reason", "words", "conclusion")
+_TEXTS = frozenset({"verdict", "reason", "words", "conclusion", "of", "suppressed"})
+_NUMBERS = frozenset({
+    "canary", "stable", "canary_bad", "stable_bad", "requests", "due", "mismatch", "joint",
+    "estimate", "mantel_haenszel", "low", "high", "allowed", "harm", "safe", "edge", "partner",
+    "ratio", "ratio_low", "ratio_high", "at_least", "difference", "better", "worse",
+    "better_of_all", "worse_of_all", "needed",
+})  # fmt: skip
 
 
 def check_numbers(numbers: Mapping[str, Any]) -> None:
@@ -27,10 +36,9 @@ def _check_leaves(path: str, own: Mapping[str, Any]) -> None:
 
 
 def _check_leaf(path: str, key: str, value: object) -> None:
-    if key in _TEXTS:
-        if not isinstance(value, str):
-            raise ValueError(f"{path} is a text")
-    elif value is not None and not isinstance(value, int | float):
+    if key in _TEXTS and not isinstance(value, str):
+        raise ValueError(f"{path} is a text")
+    if key in _NUMBERS and value is not None and not isinstance(value, int | float):
         raise ValueError(f"{path} is a number")
 
 
