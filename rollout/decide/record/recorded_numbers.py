@@ -1,17 +1,22 @@
-"""The shape of a decision's numbers: journals are handed around, and anybody can seal one."""
+"""The shape of a decision's numbers: journals are handed around, and anybody can seal one.
+
+Only what readers count on is checked, so that what other versions recorded stays readable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from analysis.verdict.readout import Readout
-
 _BY_NAME = ("guardrails", "segments", "goals")
-_TEXTS = ("verdict", "reason", "words", "conclusion")
-_NUMBERS = {field.name for field in fields(Readout)} - {*_TEXTS} | {"joint"}
-_WITHOUT_END = ("Infinity", "-Infinity", "NaN")  # as JSON has them, in quotes
+_TEXTS = frozenset({"verdict", "reason", "words", "conclusion", "of", "suppressed"})
+_NUMBERS = frozenset({
+    "canary", "stable", "canary_bad", "stable_bad", "requests", "due", "mismatch", "joint",
+    "estimate", "mantel_haenszel", "low", "high", "allowed", "harm", "safe", "edge", "partner",
+    "ratio", "ratio_low", "ratio_high", "at_least", "difference", "better", "worse",
+    "better_of_all", "worse_of_all", "needed",
+})  # fmt: skip
+_WITHOUT_END = ("Infinity", "-Infinity", "NaN")  # as a row has them, in quotes
 
 
 def check_numbers(numbers: Mapping[str, Any]) -> None:
@@ -23,15 +28,19 @@ def check_numbers(numbers: Mapping[str, Any]) -> None:
         elif key == "exposure":
             _check_leaves(key, _read_mapping(key, value))
         else:
-            _check_leaves("numbers", {key: value})
+            _check_leaf(key, key, value)
 
 
 def _check_leaves(path: str, own: Mapping[str, Any]) -> None:
     for key, value in own.items():
-        if key in _TEXTS and not isinstance(value, str):
-            raise ValueError(f"{path}.{key} is no text")
-        if key in _NUMBERS and not _is_number(value):
-            raise ValueError(f"{path}.{key} is no number")
+        _check_leaf(f"{path}.{key}", key, value)
+
+
+def _check_leaf(path: str, key: str, value: object) -> None:
+    if key in _TEXTS and not isinstance(value, str):
+        raise ValueError(f"{path} is no text")
+    if key in _NUMBERS and not _is_number(value):
+        raise ValueError(f"{path} is no number")
 
 
 def _is_number(value: object) -> bool:

@@ -8,6 +8,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
+from analysis.verdict.readout import Readout
 from rollout.cli import surefoot
 from rollout.decide.record.facts import Decided, parse_fact
 from rollout.decide.record.recorded_numbers import check_numbers
@@ -16,7 +17,8 @@ from rollout.journal.jsonl import LinesJournal, to_lines
 from tests.support.manifests import ROOT
 from tests.unit.page.conftest import pages_of
 
-RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
+DATA, GOLDEN = ROOT / "notebooks" / "data", ROOT / "tests" / "golden"
+RECORDED = DATA / "demo.jsonl"
 ODD = [
     {"guardrails": "errors"},
     {"guardrails": []},
@@ -39,13 +41,26 @@ def test_numbers_of_another_shape_are_no_fact(numbers):
         check_numbers(numbers)
 
 
-def test_whatever_was_recorded_fits():
-    entries = LinesJournal(RECORDED).read()
+@pytest.mark.parametrize("path", [*DATA.glob("*.jsonl"), *GOLDEN.glob("*.jsonl")], ids=str)
+def test_whatever_was_recorded_fits(path):
+    entries = LinesJournal(path).read()
     recorded = [entry.fact for entry in entries if isinstance(entry.fact, Decided)]
-    assert recorded
     endless = {"joint": "-Infinity", "guardrails": {"a": {"high": "Infinity", "edges": [1]}}}
     for numbers in ({}, endless, *(fact.numbers for fact in recorded)):
         check_numbers(numbers)
+
+
+def test_numbers_are_read_as_each_of_our_records_names_them():
+    """What writes a number or a text under a name has the name here: else nobody could read it."""
+    goal = dict.fromkeys(("difference", "better", "worse_of_all", "needed", "low", "canary"), 1.0)
+    segment = {"verdict": "undecided", "suppressed": "tells another"}
+    check_numbers({
+        "observational": True,
+        "goals": {"preferred": {"of": "pairs", "conclusion": "better", **goal}},
+        "segments": {"a": segment, "b": {"verdict": "safe", "at_least": 20}},
+        "guardrails": {"errors": {**vars(Readout()), "verdict": "safe", "reason": ""}},
+        "of a later version": {"what": [1, "two"]},
+    })  # fmt: skip
 
 
 def forge(numbers) -> list[Row]:
