@@ -3,8 +3,9 @@
 The journal holds the recorded demo again and again, under other names and of 100 services, until it
 has `--decisions` decisions; the last copies are cut off in the middle, so they are under way. Times
 are a process's CPU time in milliseconds: the first time that a page is asked for (an ended
-rollout's evidence is folded then), and the median of ten more. A server keeps a page for some
-seconds while nothing new is recorded, so that many viewers of one page cost as one does.
+rollout's evidence is folded for its own page then), and the median of ten more. A server keeps a
+page for some seconds while nothing new is recorded, so that many viewers of one page cost as one
+does.
 """
 
 from __future__ import annotations
@@ -223,7 +224,7 @@ def main() -> None:
                 f"{name}: {seconds:.2f} s of CPU as a fresh process, "
                 f"{fresh_short[name]:.2f} s on a short journal"
             )
-    missed = [name for name, row in table.items() if row["again_ms"] > BAR or row["kB"] > 50]
+    missed = [name for name, row in table.items() if row["first_ms"] > BAR or row["kB"] > 50]
     if missed:
         print(f"missed: {', '.join(missed)}")
     raise SystemExit(1 if missed else 0)

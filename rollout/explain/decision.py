@@ -72,8 +72,14 @@ def _choose_rule(guardrail: Guardrail) -> str:
     return RULES["rate" if guardrail.bad_margin else "shape"]
 
 
-def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
-    """Collect everything that led to decision `number`. Raises InputError if it is not one."""
+def explain(
+    entries: Sequence[Entry], number: int, earlier: RolloutState | None = None
+) -> dict[str, Any]:
+    """Collect everything that led to decision `number`. Raises InputError if it is not one.
+
+    `earlier` is the state of its rollout before the first of the entries, if they do not begin
+    with its start.
+    """
     entry = next((entry for entry in entries if entry.seq == number), None)
     if entry is None or not isinstance(entry.fact, Decided):
         decisions = [e.seq for e in entries if isinstance(e.fact, Decided)]
@@ -84,7 +90,7 @@ def explain(entries: Sequence[Entry], number: int) -> dict[str, Any]:
     fact = entry.fact
     # Up to the decision and without it: this is the state in which it was made.
     before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]
-    state = states_of(before)[fact.rollout]
+    state = states_of(before, {fact.rollout: earlier} if earlier else {})[fact.rollout]
     confidence = state.plan.spec.confidence
     asked_at = _find_evaluation(before, fact.at)
     differs = differences(fact, step(state, fact.at, fact.rollout, fact.lived))

@@ -27,8 +27,8 @@ Answer = Literal["go", "wait", "stop"]
 _STOPPED: frozenset[Phase] = frozenset({"reverting", "rolled back", "undoing", "undone"})
 _PROMOTED: frozenset[Phase] = frozenset({"promoting", "following", "promoted"})
 _HELD: Mapping[Phase, str] = {
+    "paused": "the rollout is paused",
     "waiting": "the rollout has not taken its first step",
-    "paused": "the rollout is paused, and a person has to end that",
     "observed": "the observation has ended",
     "retreated": "the canary has gone back, and climbs again later",
 }
@@ -88,8 +88,8 @@ def _judge(state: RolloutState, now: View, goal: Goal) -> tuple[Answer, str]:
     if now.judgement.harmful:
         verb = "would" if state.authority == "observe" else "is to"
         cause = join(now.judgement.cause)
-        return "stop", f"{cause} shows harm: the canary {verb} be rolled back"
-    if obstacle := _HELD.get(state.phase) or _find_obstacle(state, now):
+        return "stop", f"harm is shown by {cause}: the canary {verb} be rolled back"
+    if obstacle := _describe_phase(state) or _find_obstacle(state, now):
         return "wait", obstacle
     if goal == "promotion" and not now.judgement.safe:
         names = [name for name, own in now.judgement.verdicts.items() if not own.lets_promote]
@@ -97,6 +97,13 @@ def _judge(state: RolloutState, now: View, goal: Goal) -> tuple[Answer, str]:
     what = "every guardrail is proven safe" if now.judgement.safe else "no guardrail shows harm"
     share = percent(round(max(now.judgement.joint_share, 0.0), 2))
     return "go", f"{what}; the evidence of harm is {share} of a rollback's"
+
+
+def _describe_phase(state: RolloutState) -> str:
+    """Return why a rollout takes no step in its phase; empty where it may."""
+    if state.phase == "paused" and state.pause is not None:
+        return state.pause.sentence
+    return _HELD.get(state.phase, "")
 
 
 def _judge_promoted(state: RolloutState, now: View) -> tuple[Answer, str]:
@@ -116,7 +123,7 @@ def _find_obstacle(state: RolloutState, now: View) -> str:
         (not state.wanted.canary and state.is_observer, "the route gives the canary no weight"),
         (state.delivery.is_open, "the mesh has not confirmed the last weight"),
         (now.is_skewed, "the counted share of traffic contradicts the weight"),
-        (bool(now.suspected), f"{join(now.suspected)} looks worse than stable"),
+        (bool(now.suspected), f"worse than stable, as far as it looks: {join(now.suspected)}"),
         (now.near_harm, f"the evidence of harm is above {percent(NEAR)} of a rollback's"),
         (state.stepped and not now.is_baked, "the bake time of this step is not over"),
     )

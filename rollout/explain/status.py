@@ -163,9 +163,11 @@ class Report(RolloutStanding):
         return asdict(self)
 
 
-def states_of(entries: Iterable[Entry]) -> dict[str, RolloutState]:
-    """Return every rollout's state by id, in order of their starts."""
-    states: dict[str, RolloutState] = {}
+def states_of(
+    entries: Iterable[Entry], earlier: Mapping[str, RolloutState] | None = None
+) -> dict[str, RolloutState]:
+    """Return every rollout's state by id, in order of their starts; `earlier` are those before."""
+    states = {**(earlier or {})}
     for entry in entries:
         if not of_rollout(entry.fact):
             continue

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rollout.ports import Entry
 
 _NO_MOVE = ("hold", "resume")  # a hold may stand between a rollback and its confirmation
+_MOST_NAMES = 20  # in a message
 End = Literal["promote", "roll back", "undo", "end"]
 
 
@@ -58,9 +59,16 @@ def matching(plan_names: Mapping[str, str], name: str) -> list[str]:
     """Find the same rollouts. Raises InputError, which lists the names, where there is none."""
     ids = find_matching(plan_names, name)
     if not ids:
-        listed = ", ".join(sorted(set(plan_names.values()))) or "none yet"
-        raise InputError(f"there is no rollout {name!r}; known: {listed}")
+        raise InputError(f"there is no rollout {name!r}; known: {list_newest(plan_names.values())}")
     return ids
+
+
+def list_newest(listed: Iterable[str]) -> str:
+    """Return names, the last of which are the newest, as a text that a terminal can hold."""
+    every = [*dict.fromkeys(reversed([*listed]))]
+    left_out = len(every) - _MOST_NAMES
+    more = f" and {left_out:,} older ones" if left_out > 0 else ""
+    return f"{', '.join(sorted(every[:_MOST_NAMES])) or 'none yet'}{more}"
 
 
 def end_of(entries: Iterable[Entry]) -> End | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol, get_args
 from urllib.parse import urlencode
 
-from rollout.decide.record.facts import Action
+from rollout.decide.record.facts import Action, Decided
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError
@@ -19,7 +19,8 @@ from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
 from rollout.explain.number_lines import list_goal_numbers, list_numbers, list_segment_numbers
-from rollout.explain.status import report
+from rollout.explain.recorded import list_recorded_lines
+from rollout.explain.status import Line, report
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import GENESIS, Row
 from rollout.page import views
@@ -27,7 +28,7 @@ from rollout.page.charts import CHARTS, ChartRoom, are_available
 from rollout.page.numbers import read_number
 from rollout.page.reader import JournalReader
 from rollout.page.render import Links, Renderer, count_fitting
-from rollout.page.replay import ReplayRoom
+from rollout.page.replay import ReplayRoom, StateRoom
 from rollout.page.topology import TopologyRoom
 from rollout.ports import Journal
 from rollout.tick.fleet import recorded_stable
@@ -65,6 +66,10 @@ class PageSet:
     @cached_property
     def _replays(self) -> ReplayRoom:
         return ReplayRoom(self.reader)
+
+    @cached_property
+    def _states(self) -> StateRoom:
+        return StateRoom(self.reader)
 
     @cached_property
     def _topology(self) -> TopologyRoom:
@@ -123,19 +128,14 @@ class PageSet:
         own = [name for name, state in states.items() if _service_of(state) == (namespace, service)]
         if not own:
             raise InputError(f"no rollout of {service!r} in {namespace!r} is in this journal")
-        newest = {name: self._state(name) for name in own[-_NEWEST_ROLLOUTS:]}
+        newest = {name: states[name] for name in own[-_NEWEST_ROLLOUTS:]}
         older = {name: states[name] for name in own[:-_NEWEST_ROLLOUTS][-_OLDER_ROLLOUTS:]}
         return self._page(
             "service",
             service=service,
             namespace=namespace,
             cards=[
-                (
-                    card,
-                    views.bars(
-                        report(card.standing.rollout, newest[card.standing.rollout], now).guardrails
-                    ),
-                )
+                (card, views.bars(self._list_guardrails(card.standing.rollout, states, now)))
                 for card in views.cards(newest, now)
             ],
             older=views.cards(older, now),
@@ -153,7 +153,10 @@ class PageSet:
         if entry is None:
             raise InputError(f"there is no entry {number:,} in this journal")
         rollout = entry.fact.rollout
-        explanation = explain(self.reader.entries_of(rollout, number), number)
+        if not isinstance(entry.fact, Decided):
+            explain(self.reader.entries_of(rollout, number), number)  # says so, in words
+        earlier, entries = self._states.find(rollout, number)
+        explanation = explain(entries, number, earlier)
         after = [line.seq for line in self.reader.headlines(rollout) if line.seq > number][:20]
         followers = [seq for seq in self.reader.places_of(rollout) if seq > number]
         looks = self.reader.entries(followers[:_FOLLOWERS])
@@ -174,7 +177,7 @@ class PageSet:
             },
             replay=describe_replay(explanation["differs"], explanation["controller"]),
             line=views.log_line(entry, self.reader.chain),
-            counted=describe_counted(self._state(rollout).plan, looks, number),
+            counted=describe_counted(self.reader.states()[rollout].plan, looks, number),
             effects=views.effects(self.reader.entries(after), number, self.reader.chain),
         )
 
@@ -265,6 +268,14 @@ class PageSet:
 
     def _holds(self, number: int) -> bool:
         return 0 < number <= self.reader.head
+
+    def _list_guardrails(
+        self, rollout: str, states: Mapping[str, RolloutState], now: float
+    ) -> Sequence[Line]:
+        """Return each guardrail now; of a rollout that has ended, as its end recorded it."""
+        if states[rollout].is_terminal:
+            return list_recorded_lines(states[rollout])
+        return report(rollout, self._state(rollout), now).guardrails
 
     def _state(self, rollout: str) -> RolloutState:
         state = self.reader.state(rollout)

@@ -1,14 +1,19 @@
-"""Decides recorded looks again for the page: one reader at a time, and a bounded number at once."""
+"""Decides recorded looks again for the page: one reader at a time, and a bounded number at once.
+
+To explain one decision of a rollout all looks before it are folded, the first time. States on the
+way are kept, so that any other decision of it takes what a short rollout's does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from threading import Lock
 from typing import Any
 
 from rollout.decide.fold import fold
-from rollout.decide.record.facts import Decided
+from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.errors import JournalBusyError
@@ -20,6 +25,49 @@ MOST = 5_000
 """Entries that are folded for one answer: seconds of work, whatever the journal's length."""
 
 _AT_ONCE = 100  # entries in memory
+
+
+_APART = 100  # looks between two states that are kept
+_ROLLOUTS = 8  # whose states are kept
+
+
+@dataclass(frozen=True)
+class StateRoom:
+    """The states of rollouts at looks of the past, of those that somebody looked at last."""
+
+    reader: JournalReader
+    apart: int = _APART
+    _kept: dict[str, list[tuple[int, RolloutState]]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def find(self, rollout: str, number: int) -> tuple[RolloutState | None, list[Entry]]:
+        """Return a state of a rollout, and the entries from there on, up to and with a number.
+
+        It is the state right before a look, so a decision's own look is among the entries; None
+        where these are all that there are. Raises JournalError.
+        """
+        with self._lock:
+            states = self._kept.pop(rollout, [])
+            self._kept[rollout] = states
+            while len(self._kept) > _ROLLOUTS:
+                del self._kept[next(iter(self._kept))]
+            at, state = max(
+                (entry for entry in states if entry[0] < number),
+                default=(0, None),
+                key=itemgetter(0),
+            )
+            places = [seq for seq in self.reader.places_of(rollout, number) if seq >= at]
+            entries = self.reader.entries(places)
+            folded, looks, start = state, 0, 0
+            for position, entry in enumerate(entries):
+                if isinstance(entry.fact, Observed):
+                    looks += 1
+                    if looks > self.apart and folded is not None:
+                        states.append((entry.seq, folded))
+                        state, start, looks = folded, position, 1
+                if entry.seq < number:
+                    folded = fold(folded, entry.fact, entry.seq)
+        return state, entries[start:]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,10 @@ class PageListener:
 
     @property
     def url(self) -> str:
+        """Where a browser finds it: from elsewhere under its first name."""
         host = f"[{self.address}]" if ":" in self.address else self.address
+        if self.names and not is_loopback(self.address):
+            host = self.names[0]
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}/"
 
 
@@ -122,7 +125,8 @@ def _bind(
     try:
         bound = socket.create_server((listener.address, listener.port), family=family)
     except OSError as error:
-        raise InputError(f"{listener.url} cannot be served: {error.strerror}") from error
+        where = f"{listener.address}, port {listener.port}"
+        raise InputError(f"{where} cannot be served at: {error.strerror}") from error
     with BoundedSocket(bound, connections) as bounded:
         yield server, bounded
 

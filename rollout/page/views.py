@@ -11,6 +11,7 @@ from rollout.decide.state.rollout import TERMINAL, RolloutState
 from rollout.experiment.card import VERDICT_SHAPES
 from rollout.explain.entry import clean, sentence, what
 from rollout.explain.log import EntryFilter, Headline, as_document
+from rollout.explain.recorded import list_recorded_lines
 from rollout.explain.status import (
     Line,
     Report,
@@ -131,10 +132,7 @@ def find_chips(state: RolloutState, status: Report | None = None) -> Iterable[tu
     """Return each guardrail's name and verdict: now, or as the last decision recorded it."""
     if status is not None:
         return [(line.name, line.verdict) for line in status.guardrails]
-    recorded = state.last.numbers.get("guardrails", {}) if state.last else {}
-    return [
-        (str(name), str(numbers.get("verdict", "unknown"))) for name, numbers in recorded.items()
-    ]
+    return [(line.name, line.verdict) for line in list_recorded_lines(state)]
 
 
 def _lasts(state: RolloutState, end: float) -> str:

@@ -45,14 +45,22 @@ class CountedMesh:
 
     plan: Plan
     share: float | None = None  # of the canary, 0 to 1; None before anything was counted
+    _since: tuple[int, int] = (0, 0)  # the canary's and all requests since that share is shown
 
     def note(self, canary: int, stable: int) -> None:
-        """Note a look's requests: another share is shown where they contradict the one so far."""
+        """Note a look's requests: another share is shown where they contradict the one so far.
+
+        So do all looks since it is shown: it may come from a look in which the weight was moved.
+        """
         requests = canary + stable
         if requests < _LEAST:
             return
         if self.share is None or _is_apart(canary, requests, self.share, _SURE):
-            self.share = self._find_share(canary, requests)
+            self.share, self._since = self._find_share(canary, requests), (0, 0)
+            return
+        self._since = self._since[0] + canary, self._since[1] + requests
+        if _is_apart(*self._since, self.share, _SURE):
+            self.share, self._since = self._find_share(*self._since), (0, 0)
 
     def _find_share(self, canary: int, requests: int) -> float:
         """Return the share of a look: a step's, where it is like one, else to a percent."""
@@ -203,7 +211,7 @@ def run_backtest(
         clock.sleep(_find_pause(plan))
         on_tick(1)
     result = _sum_up(plan, journal.entries)
-    _check_counted(result, start, end)
+    _check_counted(result, clock.now() - start, has_ended=controller.states[rollout].is_terminal)
     return result
 
 
@@ -230,15 +238,16 @@ def _sum_up(plan: Plan, entries: Sequence[Entry]) -> Backtest:
     return Backtest(plan, entries, (canary, stable), problems)
 
 
-def _check_counted(result: Backtest, start: float, end: float) -> None:
-    """Raise InputError where a version had no requests in that time."""
+def _check_counted(result: Backtest, looked: float, *, has_ended: bool) -> None:
+    """Raise InputError where a version had no requests in the time that was looked at."""
     spec = result.plan.spec
     pairs = zip(result.units, (spec.canary.version, spec.stable.version), strict=True)
     silent = [version for count, version in pairs if not count]
     if not silent:
         return
     why = "".join(f"; {name}: {problem}" for name, problem in sorted(result.problems.items()))
+    until = " until the plan's deadline, which counts from --from" if has_ended else ""
     raise InputError(
-        f"no requests of {' and '.join(silent)} are recorded in these {round(end - start):,} s, so "
-        f"there is nothing to decide on: name a time in which both versions served{why}"
+        f"no requests of {' and '.join(silent)} are recorded in these {round(looked):,} s{until}, "
+        f"so there is nothing to decide on: name a time in which both versions served{why}"
     )

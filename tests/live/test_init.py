@@ -68,6 +68,16 @@ def test_services_are_listed_and_an_unknown_one_is_bad_input(url):
     assert "summarizer" in unknown.output
 
 
+def test_a_version_that_cannot_be_stable_is_bad_input(url):
+    typo = call("summarizer", "--prometheus", url, "--stable", "v9")
+    assert typo.exit_code == 2
+    assert "no series of a version 'v9', it has v1, v2" in typo.output
+    twin = call("summarizer", "--prometheus", url, "--stable", "v2", "--canary", "v2")
+    assert twin.exit_code == 2
+    assert "v2 is stable's version" in twin.output
+    assert call("summarizer", "--prometheus", url, "--canary", "v3").exit_code == 0, "yet to come"
+
+
 def test_a_file_that_is_there_is_not_written_over(url, tmp_path):
     file = tmp_path / "plan.yaml"
     assert call("summarizer", "--prometheus", url, "-o", str(file)).exit_code == 0

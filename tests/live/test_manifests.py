@@ -94,7 +94,8 @@ def test_the_api_server_takes_every_component_and_all_of_them_together(
         for role_name in ("checkpoints", "creation", "endpoints", "lease", "scale-down", "triggers")
     }
     assert roles == {"surefoot", *added}
-    (deployment, _) = [manifest for manifest in together if manifest["kind"] == "Deployment"]
+    deployments = {d["metadata"]["name"]: d for d in together if d["kind"] == "Deployment"}
+    deployment = deployments["surefoot"]
     arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--lease=surefoot", "--triggers"} <= {*arguments}
     taken(cluster, namespace, together)

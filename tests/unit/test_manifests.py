@@ -228,6 +228,38 @@ def test_a_command_in_the_pod_speaks_of_the_controller_s_journal():
     assert "SUREFOOT_JOURNAL" not in wanted, "what it records there is asked for each time"
 
 
+def test_the_page_s_pod_serves_what_pipelines_ask_and_is_confined_as_the_controller_s():
+    own = {
+        manifest["kind"]: manifest
+        for manifest in documents(MANIFESTS / "components" / "page" / "page.yaml")
+    }
+    pod, of_base = (d["spec"]["template"]["spec"] for d in (own["Deployment"], base("Deployment")))
+    ((container,), (of_controller,)) = pod["containers"], of_base["containers"]
+    assert pod["securityContext"] == of_base["securityContext"]
+    assert container["securityContext"] == of_controller["securityContext"]
+    assert pod["automountServiceAccountToken"] is False
+    command, *options = container["args"]
+    help_text = CliRunner().invoke(surefoot, [command, "--help"]).output
+    assert [option for option in options if option.partition("=")[0] not in help_text] == []
+    used = set(re.findall(r"\$\((\w+)\)", " ".join(options)))
+    assert used <= {entry["name"] for entry in container["env"]} | {*base("ConfigMap")["data"]}
+    labels = own["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert own["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert own["Service"]["spec"]["selector"] == labels
+    assert own["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == labels
+    (port,) = own["Service"]["spec"]["ports"]
+    assert f"--port={port['port']}" in options
+    assert container["ports"] == [{"name": port["targetPort"], "containerPort": port["port"]}]
+    assert own["NetworkPolicy"]["spec"]["ingress"] == [
+        {"ports": [{"port": port["port"], "protocol": "TCP"}]}
+    ]
+    host = f"https://{own['Service']['metadata']['name']}.surefoot.svc:{port['port']}"
+    assert "--name=surefoot-page.$(NAMESPACE).svc" in options, "under which it is asked"
+    for name in ("argo-rollouts", "flagger"):
+        text = (MANIFESTS / "pipelines" / f"{name}.yaml").read_text()
+        assert {*re.findall(r"https://[^/\s]+", text)} == {host}
+
+
 def test_everything_is_selected_by_the_pod_s_labels():
     labels = base("Deployment")["spec"]["template"]["metadata"]["labels"]
     assert base("Deployment")["spec"]["selector"]["matchLabels"] == labels

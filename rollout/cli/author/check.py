@@ -17,6 +17,7 @@ from rollout.cli.author.files import (
     list_files,
     output_option,
     read_files,
+    read_text,
 )
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
@@ -26,7 +27,7 @@ from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
 from rollout.plan.fields.codes import CODES
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load
+from rollout.plan.reading.load import load, may_hold_plan
 from rollout.plan.reading.templates import load_templates, make_context
 
 # Also a kind that is mistyped: in a file alone it is a mistake, and a folder must not hide it.
@@ -100,10 +101,18 @@ def _list_files(names: Iterable[str]) -> Iterator[str]:
         if name == "-" or not folder.is_dir():
             yield name
             continue
-        files = list_files(folder, _PLAN)
+        files = [file for file in list_files(folder, _PLAN) if _may_hold_plan(file)]
         if not files:
             raise InputError(f"{name}: no YAML file in this folder or below it holds a plan")
         yield from files
+
+
+def _may_hold_plan(file: str) -> bool:
+    """Return whether a file has more than other kinds, which may quote a plan; or is unreadable."""
+    try:
+        return may_hold_plan(read_text(file))
+    except InputError:
+        return True
 
 
 def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, Any]]:

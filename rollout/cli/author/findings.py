@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 from rollout import __version__
 from rollout.errors import Mistake
+from rollout.plan.fields.codes import CODES
 from rollout.redact import redact, strip_controls
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -30,7 +31,10 @@ def to_sarif(mistakes: Sequence[Mistake]) -> str:
     driver = {
         "name": "surefoot",
         "version": __version__,
-        "rules": [{"id": code} for code in sorted({mistake.code for mistake in mistakes})],
+        "rules": [
+            {"id": code, "shortDescription": {"text": CODES[code]}}
+            for code in sorted({mistake.code for mistake in mistakes})
+        ],
     }
     run = {
         "tool": {"driver": driver},

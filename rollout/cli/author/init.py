@@ -84,6 +84,11 @@ def init(
     own = services[service]
     names = choose_templates(own)
     old = stable or own.versions[0]
+    if old not in own.versions:
+        having = ", ".join(own.versions)
+        raise InputError(f"{service} has no series of a version {old!r}, it has {having}")
+    if canary == old:
+        raise InputError(f"--canary {old} is stable's version: name the next one")
     new = canary or next((version for version in own.versions if version != old), "")
     guardrails = [
         ChosenGuardrail(

@@ -13,7 +13,7 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.templates import templates_option
 from rollout.errors import InputError
-from rollout.journal.index import find_matching
+from rollout.journal.index import find_matching, list_newest
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ def _find_plan(name: str, states: Mapping[str, RolloutState]) -> Plan:
         if len({state.plan.digest for state in own}) > 1:
             raise InputError(f"several plans have a digest that begins with {name!r}")
     if not own:
-        listed = (f"{state.plan.digest[:12]} {rollout}" for rollout, state in states.items())
-        raise InputError(f"no plan {name!r} is in the journal; it has: {', '.join(listed)}")
+        listed = list_newest(f"{own.plan.digest[:12]} {rollout}" for rollout, own in states.items())
+        raise InputError(
+            f"no plan {name!r} (a name, or {_LEAST} digits of a digest or more) is in the journal; "
+            f"it has: {listed}"
+        )
     return own[-1].plan

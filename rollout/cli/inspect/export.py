@@ -43,7 +43,9 @@ before it. A proof of an entry holds its text and a hash or two for each doublin
     required=True,
     help="File with signed checkpoints (surefoot checkpoint).",
 )
-@click.option("--from", "first", type=_NUMBER, default=1, help="First entry of a segment.")
+@click.option(
+    "--from", "first", type=_NUMBER, help="First entry of a segment; else the first of all."
+)
 @click.option(
     "--to", "last", type=_NUMBER, help="Last entry, where a checkpoint was signed; else the newest."
 )
@@ -62,7 +64,7 @@ def export(
     journal: JournalLocation | None,
     checkpoints: Path,
     *,
-    first: int,
+    first: int | None,
     last: int | None,
     entry: int | None,
     old: int | None,
@@ -77,9 +79,11 @@ def export(
         raise InputError("--entry and --grown-from are two proofs: write each into its own file")
     if name_chain and (entry is not None or old is not None):
         raise InputError("--name-chain is for a segment: a proof has one entry or none")
+    if first is not None and (entry is not None or old is not None):
+        raise InputError("--from is for a segment: a proof is of the whole tree")
     signed, rows = read_checkpoints(checkpoints), read_rows(journal)
     checkpoint = _choose(signed, rows, last)
-    begins = 1 if entry or old else first
+    begins = first or 1
     segment = seal_segment(rows, begins, checkpoint, names_chain=name_chain)
     size = checkpoint.checkpoint.size
     if entry is not None:
@@ -90,7 +94,7 @@ def export(
     if entry is None and old is None:
         write_lines(to_lines(segment), file)
         own = f", and name chain {segment.chain}" if segment.chain else ""
-        click.echo(f"entries {first:,} to {size:,} are sealed in {file}{own}")
+        click.echo(f"entries {begins:,} to {size:,} are sealed in {file}{own}")
         return
     write_lines(_prove(segment.rows, checkpoint, entry, old).splitlines(), file, file.suffix)
     own_id = f" of entry {EntryId(segment.chain, entry)}" if entry else ""

@@ -69,6 +69,9 @@ def serve(
         pages.reader.refresh()
         access = access_for(listener, file, gate_file)
         words = f"{listener.url}  (the token to sign in stands in {file})"
+        if gate_file is not None:
+            gate = f"{listener.url}api/v1/gate/SECRET/NAME/step"
+            words += f"\n{gate}  (a gate; the secret stands in {gate_file})"
         serve_pages(pages, listener, access, lambda: click.echo(words))
 
 

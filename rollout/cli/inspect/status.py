@@ -60,16 +60,12 @@ def load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutStat
     Folding the observations is the slow step, so only the named rollouts get it. The others are
     needed for the recorded stable version of the service. Raises InputError for an unknown name.
     """
-    from rollout.errors import InputError
+    from rollout.journal.index import matching
     from rollout.tick.fleet import fleet_of
 
     fleet = fleet_of(journal)
     names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
-    wanted = [rollout for rollout, plan in names.items() if name in {rollout, plan}]
-    if not wanted:
-        plan_names = ", ".join(sorted(set(names.values()))) or "none"
-        raise InputError(f"there is no rollout {name!r}; known: {plan_names}")
-    for rollout in wanted:
+    for rollout in matching(names, name):
         fleet.load_evidence(rollout, journal)
     return fleet.states
 

@@ -161,6 +161,9 @@ def _replay(entries: Sequence[Entry]) -> None:
         number = look.decided.seq if look.decided else 0
         verdict = describe_replay(look.differs, look.controller)
         click.echo(f"decision {number} of {rollout.rollout} comes out otherwise: {verdict}")
+    if not looks:
+        click.echo("no rollout with a decision begins in these entries, so none is decided again")
+        return
     click.echo(f"{len(looks) - len(changed):,} of {len(looks):,} decisions come out as recorded")
     if changed:
         raise SystemExit(DECIDED_OTHERWISE)

@@ -13,7 +13,7 @@ from rollout.cli.options.journal import READ, journal_option
 from rollout.cli.options.param_types import SECONDS
 from rollout.errors import DONE, NOT_FOLLOWED, TIMED_OUT, InputError
 from rollout.journal.backwards import find_newest_start, scan_after
-from rollout.journal.index import matching, names
+from rollout.journal.index import list_newest, matching, names
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ not follow; 124 it has not ended within --timeout; 1 failed, 2 bad input.""",
     type=click.Choice(["promoted", "rolledback", "decided"], case_sensitive=False),
     default="decided",
     show_default=True,
-    help="The end that is awaited; decided: either one.",
+    help="The end that is awaited; decided: any end, an observation's too.",
 )
 @click.option(
     "--timeout", type=SECONDS, metavar="DURATION", help="Wait no longer, such as 90m; else forever."
@@ -196,15 +196,16 @@ class AwaitedRollout:
         return rollout, self._fleet.states[rollout]
 
     def __str__(self) -> str:
-        """Where the rollout is, and the sentence of its newest move."""
+        """Where the rollout is, and the sentence of its newest move or of its pause."""
         from rollout.explain.entry import clean
 
         if self._newest is None:
-            others = ", ".join(sorted({*map(clean, self._known.values())})) or "none"
+            others = list_newest(map(clean, self._known.values()))
             name = clean(self._name)
             return f"no rollout of the name {name!r} has started; known: {others}"
         rollout, state = self._newest
-        sentence = f": {clean(state.move.sentence)}" if state.move else ""
+        newest = state.pause if state.phase == "paused" else state.move
+        sentence = f": {clean(newest.sentence)}" if newest else ""
         return f"{clean(rollout)} is {state.phase}{sentence}"
 
 

@@ -13,7 +13,9 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     field_serializer,
+    field_validator,
     model_serializer,
 )
 
@@ -21,6 +23,7 @@ from analysis.counting.cursor import Series
 from analysis.counting.origin import Origin
 from analysis.dispersion.dispersion import Dispersion
 from rollout.decide.record.base import RecordedSplit, RolloutFact
+from rollout.decide.record.recorded_numbers import check_numbers
 from rollout.decide.record.route_facts import (
     Confirmed,
     Drifted,
@@ -244,6 +247,13 @@ class Decided(RolloutFact):
         description="What full authority would choose at this weight, where less holds.",
         exclude_if=lambda value: value is None,
     )
+
+    @field_validator("numbers")
+    @classmethod
+    def _check_numbers(cls, numbers: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if info.mode == "json":  # it is read; what is written is ours, and waits for nothing
+            check_numbers(numbers)
+        return numbers
 
 
 class HumanSaid(RolloutFact):

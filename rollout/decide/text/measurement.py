@@ -176,8 +176,19 @@ def measured(guardrail: Guardrail, readout: Readout) -> str:
     if not guardrail.metric.is_evidence:
         return f"{guardrail.name}: {measure(guardrail, readout)}"
     if readout.estimate is None and guardrail.metric.pairs is None:
-        return f"{guardrail.name}: nothing measured yet"
+        return f"{guardrail.name}: {_uncompared(guardrail, readout)}"
     return f"{guardrail.name}: {_now(guardrail, readout)}"
+
+
+def _uncompared(guardrail: Guardrail, readout: Readout) -> str:
+    """Say which version nothing is counted of: `nothing to compare: 896 requests of the canary`."""
+    if not readout.canary and not readout.stable:
+        return "nothing measured yet"
+    unit = guardrail.metric.unit if guardrail.metric.kind == "rate" else "values"
+    return (
+        f"nothing to compare yet: {readout.canary:,} {unit} of the canary are counted, "
+        f"{readout.stable:,} of stable"
+    )
 
 
 def harmed(guardrail: Guardrail, readout: Readout) -> str:
@@ -196,7 +207,7 @@ def unproven(guardrail: Guardrail, readout: Readout) -> str:
         return await_unweighed(guardrail, readout)
     share = f"{min(readout.safe or 0.0, 0.99) * 100:.0f} % of the evidence"
     if readout.estimate is None and guardrail.metric.pairs is None:
-        return f"{guardrail.name}: nothing measured yet"
+        return f"{guardrail.name}: {_uncompared(guardrail, readout)}"
     off = off_edge(guardrail, readout)
     text = f"not proven yet to be at most {_allowed(guardrail)} ({share})"
     return f"{guardrail.name} {text}: {_now(guardrail, readout)}{f'; {off}' if off else ''}"

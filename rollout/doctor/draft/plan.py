@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ _FAMILIES = ("istio", "linkerd-route", "linkerd", "envoy", "nginx", "traefik", "
 """Who counts for a server, best first: a proxy counts what the server never answers."""
 
 _MOST = 4  # guardrails of a draft
+_LINK = re.compile(r"\[([^]]+)\]\(([^)]+)\)")  # of the manual, whose pages link to each other
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,13 @@ def _write_guardrails(draft: Draft) -> Iterator[str]:
         limit = _write_limit(chosen)
         yield f"    - {{name: {name}, template: {chosen.template}, {limit}}}"
         if needs := SHIPPED[chosen.template].spec.needs:
-            yield f"      # {needs.splitlines()[0]}"
+            yield f"      # {_LINK.sub(_name_page, needs.splitlines()[0])}"
+
+
+def _name_page(link: re.Match[str]) -> str:
+    """Return a link of the manual as a comment's reader finds it: `words, docs/page.md`."""
+    words, page = link.groups()
+    return words if "://" in page else f"{words}, docs/{page}"
 
 
 def _write_limit(chosen: ChosenGuardrail) -> str:

@@ -42,6 +42,15 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
     return plans
 
 
+def may_hold_plan(text: str) -> bool:
+    """Return whether a document of a text says of no other kind to be; also where it is no YAML."""
+    if too_large(len(text)):
+        return True
+    documents, problems = compose(text, "")
+    filled = (data for document in documents if (data := document.data()) is not None)
+    return bool(problems) or any(not _is_foreign(data) for data in filled)
+
+
 def _validate(document: Document, data: Any, problems: list[Mistake], context: Any) -> Plan | None:
     """Validate one document; add its mistakes to `problems` and return None if it has any."""
     problems += document.mistakes

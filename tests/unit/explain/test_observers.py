@@ -92,7 +92,9 @@ def test_a_pipeline_is_told_to_stop():
     lab = observed()
     permission = give_permission(lab.rollout, lab.state, "step", lab.clock.now())
     assert permission.answer == "stop"
-    assert permission.why.endswith("shows harm: the canary would be rolled back")
+    assert permission.why == (
+        "harm is shown by errors, latency and accuracy: the canary would be rolled back"
+    )
 
 
 def test_a_wish_is_one_event_until_it_changes():

@@ -6,7 +6,7 @@ from rollout.decide.record.facts import Action, Decided, Fact, Started
 from rollout.decide.record.route_facts import Confirmed
 from rollout.decide.record.split import Split
 from rollout.errors import InputError
-from rollout.journal.index import by_rollout, end_of, matching, names
+from rollout.journal.index import by_rollout, end_of, list_newest, matching, names
 from rollout.journal.memory import MemoryJournal
 from rollout.ports import Entry
 
@@ -76,3 +76,9 @@ def test_only_a_confirmed_last_decision_ends_a_rollout(facts, end):
 
 def test_an_observation_that_was_ended_has_ended():
     assert end_of(entries(decided("end"))) == "end"
+
+
+def test_a_message_names_the_newest_of_very_many():
+    listed = list_newest(f"plan-{number:04}" for number in range(9000))
+    assert listed.startswith("plan-8980, ")
+    assert listed.endswith("plan-8999 and 8,980 older ones")

@@ -94,6 +94,13 @@ def test_what_is_loopback(address, expected):
     assert is_loopback(address) is expected
 
 
+def test_the_address_that_is_told_is_one_that_is_answered():
+    elsewhere = PageListener("0.0.0.0", 9000, ("page.example.org", "other.example.org"))
+    assert elsewhere.url == "http://page.example.org:9000/"
+    assert PageListener("0.0.0.0", 9000).url == "http://0.0.0.0:9000/"
+    assert PageListener("::1", 9000, ("page.example.org",)).url == "http://[::1]:9000/"
+
+
 def test_another_address_needs_a_certificate_and_a_token_file(tmp_path):
     certificate, key = make_certificate(tmp_path)
     (tmp_path / "odd.key").write_text("no key")

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from rollout.page.api import BASE, describe
+from tests.support.manifests import MANIFESTS, documents
 from tests.unit.page.conftest import GATE
 
 GOOD, BAD = "discharge-summarizer-v2", "discharge-summarizer-v3"
@@ -132,6 +134,43 @@ def test_a_gate_is_asked_by_post_alone_and_under_our_name(client):
     path = f"{BASE}/gate/{GATE}/{GOOD}/step"
     assert client.ask(path).status == 405
     assert client.ask(path, "POST", "{}", host="attacker.example").status == 421
+
+
+def _holds(condition, answer):
+    """Whether a condition of Argo holds of an answer."""
+    word, compared, other = condition.split()
+    assert (word, compared in {"==", "!="}) == ("result", True)
+    return (json.loads(other) == answer) == (compared == "==")
+
+
+def test_argo_s_templates_ask_what_the_api_answers(client):
+    for template in documents(MANIFESTS / "pipelines" / "argo-rollouts.yaml"):
+        (metric,) = template["spec"]["metrics"]
+        asked = metric["provider"]["web"]
+        assert asked["headers"] == [{"key": "Authorization", "value": "Bearer {{args.token}}"}], (
+            "as the client below asks"
+        )
+        address = asked["url"].replace("{{args.address}}", "")
+        for name, answer in ((GOOD, "go"), (BAD, "stop")):
+            reply = client.get(address.replace("{{args.rollout}}", name))
+            assert reply.status == 200
+            assert asked["jsonPath"] == "{$.answer}"
+            assert json.loads(reply.text)["answer"] == answer
+            conditions = metric["successCondition"], metric["failureCondition"]
+            assert [_holds(text, answer) for text in conditions] == [name == GOOD, name == BAD]
+
+
+def test_flagger_s_webhooks_ask_gates_that_open(client):
+    (canary,) = documents(MANIFESTS / "pipelines" / "flagger.yaml")
+    body = json.dumps({"name": "x", "namespace": "y", "phase": "Progressing", "metadata": {}})
+    opens_for = {"confirm-traffic-increase": GOOD, "confirm-promotion": GOOD, "rollback": BAD}
+    hooks = canary["spec"]["analysis"]["webhooks"]
+    assert {hook["type"] for hook in hooks} == {*opens_for}
+    for hook in hooks:
+        path = urlsplit(hook["url"]).path.replace("/GATE/", f"/{GATE}/")
+        for name in (GOOD, BAD):
+            reply = client.ask(path.replace("/PLAN/", f"/{name}/"), "POST", body)
+            assert reply.status == (200 if opens_for[hook["type"]] == name else 403)
 
 
 def test_whatever_the_document_allows_is_answered_as_it_says(client, tmp_path):

@@ -257,7 +257,7 @@ def test_a_number_that_cannot_be_is_told_in_words(tmp_path, odd):
         for path in (*PATHS, "/replay", "/api/v1/entries", "/api/v1/rollouts"):
             reply = client.get(path)
             assert reply.status in {200, 503}, (path, reply.text)
-            assert reply.status == 200 or "cannot be" in reply.text
+            assert reply.status == 200 or "cannot be" in reply.text or "is no number" in reply.text
 
 
 @pytest.mark.parametrize("at", [1e308, -1e308, 1e18, -5e18])

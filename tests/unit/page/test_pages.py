@@ -15,6 +15,7 @@ from starlette.requests import Request
 from analysis.verdict.readout import Readout
 from rollout.decide.record.facts import Calibrated, HumanSaid
 from rollout.errors import InputError, JournalError
+from rollout.explain.recorded import list_recorded_lines
 from rollout.explain.status import Line
 from rollout.journal.jsonl import LinesJournal, export
 from rollout.journal.memory import MemoryJournal
@@ -95,6 +96,24 @@ def test_a_service_has_every_rollout_newest_first(pages):
     html = pages.service("clinical-ai", "discharge-summarizer")
     assert html.index("rolled back") < html.index("promoted")
     assert "stable version now: <code>v2</code>" in html
+
+
+def test_a_service_s_ended_rollouts_are_shown_as_they_were_decided_and_not_folded(pages):
+    html = pages.service("clinical-ai", "discharge-summarizer")
+    states = pages.reader.states()
+    assert not any(state.guardrails for state in states.values()), "no evidence was read for it"
+    for state in states.values():
+        lines = list_recorded_lines(state)
+        assert [line.name for line in lines] == [own.name for own in state.plan.spec.guardrails]
+        for line in lines:
+            own = state.last.numbers["guardrails"][line.name]
+            assert (
+                vars(line.readout).items()
+                >= {
+                    key: own[key] for key in ("canary", "canary_bad", "low", "high", "harm", "safe")
+                }.items()
+            )
+            assert f"{own['canary_bad']:,} of {own['canary']:,}" in html
 
 
 def test_a_decision_is_explained_and_decided_again(pages):

@@ -33,6 +33,12 @@ def test_a_look_in_which_somebody_moved_it_is_corrected_by_the_next_ones():
     assert show([0.05] * 3 + [0.15] + [0.25] * 3)[-2:] == [25, 25]
 
 
+def test_a_look_in_which_it_moved_a_little_is_corrected_by_many_next_ones():
+    """No single look of 200 requests contradicts 96 % where 100 % are the canary's."""
+    assert show([0.5] * 3 + [0.96] + [1.0] * 10, requests=200)[3:] != [96] * 11
+    assert show([0.5] * 3 + [0.96] + [1.0] * 10, requests=200)[-1] == 100
+
+
 def test_a_share_between_steps_is_read_to_a_percent():
     assert show([0.0, 0.14, 0.14], requests=100_000)[-1] == 14
 
@@ -60,6 +66,12 @@ class UnansweredObserver:
 def test_without_samples_it_is_refused_in_words():
     with pytest.raises(InputError, match=r"no requests of v2 and v1 .*; errors: it is silent"):
         run_backtest(PLAN, UnansweredObserver(), 1000.0, 1060.0)
+
+
+def test_a_time_that_begins_longer_than_the_deadline_before_the_samples_is_told_by_it():
+    own = plan(deadline="60s")
+    with pytest.raises(InputError, match=r"in these 6\d s until the plan's deadline, which counts"):
+        run_backtest(own, UnansweredObserver(), 1000.0, 9000.0)
 
 
 def test_a_segment_s_share_is_told_by_no_count():

@@ -280,6 +280,22 @@ def test_our_other_kinds_in_a_folder_are_passed_over(folder):
     assert check(folder).exit_code == 0
 
 
+def test_another_kind_that_quotes_a_plan_in_a_folder_is_passed_over(folder):
+    quoted = "".join(f"    {line}\n" for line in GOOD.splitlines())
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plans}\ndata:\n"
+    (folder / "quoted.yaml").write_text(f"{head}  plan.yaml: |\n{quoted}")
+    done = check("--output", "json", folder)
+    assert done.exit_code == 0, done.output
+    assert [entry["file"] for entry in json.loads(done.stdout)["plans"]] == [
+        str(folder / "plans/both.yaml")
+    ]
+
+
+def test_what_is_no_yaml_and_names_our_kind_in_a_folder_is_a_mistake(folder):
+    (folder / "broken.yaml").write_text(f"{GOOD}\n]: [")
+    assert check(folder).exit_code == 2
+
+
 def test_a_folder_without_plans_is_bad_input(folder):
     (folder / "plans/both.yaml").unlink()
     done = check(folder)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Event, Thread
@@ -252,12 +253,29 @@ def growing(tmp_path):
         writer.join()
 
 
+@pytest.mark.parametrize("proof", [("--entry", 18), ("--grown-from", 18)], ids=str)
+def test_a_proof_of_a_part_is_bad_input(signed, proof):
+    ended = export(signed, "part.proof", *proof, "--from", 3)
+    assert ended.exit_code == 2
+    assert "a proof is of the whole tree" in ended.output
+
+
+def await_growth(path: Path, size: int) -> None:
+    """Wait until a journal has more entries than so many."""
+    end = time.monotonic() + 60
+    with closing(SqlJournal(path, readonly=True)) as journal:
+        while journal.head() <= size:
+            assert time.monotonic() < end, "nothing is appended"
+            time.sleep(0.01)
+
+
 def test_a_journal_that_grows_is_signed_and_sealed_up_to_what_was_signed(signed, growing, tmp_path):
     shutil.copy(signed / "key", tmp_path)
     shutil.copy(signed / "verifier", tmp_path)
     own = ("--journal", growing)
     sizes, checkpoints = [0], tmp_path / "signed"
     for turn in range(4):
+        await_growth(growing, sizes[-1])
         done("checkpoint", "--key", tmp_path / "key", *own, "--to", checkpoints)
         sealed = done(
             *("export", *own, "--checkpoints", checkpoints, "--from", sizes[-1] + 1),

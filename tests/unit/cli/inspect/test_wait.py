@@ -101,6 +101,16 @@ def test_a_rollout_that_goes_on_is_awaited_until_the_time_is_over(tmp_path):
     assert f"{lab.rollout} is stepping: {lab.decisions[-1].sentence}" in waited.stderr
 
 
+def test_a_pause_is_told_by_its_own_sentence(tmp_path):
+    lab = Lab(GOOD, plan(authority="advance"))
+    lab.run_until(lambda state: state.phase == "paused")
+    waited = call(lab, tmp_path)
+    assert waited.exit_code == 124
+    assert lab.state.pause is not None
+    assert f"{lab.rollout} is paused: {lab.state.pause.sentence}" in waited.stderr
+    assert "surefoot resume, promote or abort demo" in waited.stderr, "what to do next"
+
+
 def test_a_rollout_that_has_not_started_is_awaited_within_the_timeout(tmp_path):
     waited = call(Lab(GOOD, plan("other")), tmp_path)
     assert waited.exit_code == 124

@@ -87,6 +87,10 @@ def test_a_rate_names_what_is_measured_and_what_is_allowed():
     better = replace(MEASURED, high=-0.004)
     assert "at least 0.4 points below stable (allowed 5.06 above" in proven(ERRORS, better)
     assert "nothing measured" in unproven(ERRORS, Readout())
+    one_armed = unproven(ERRORS, Readout(canary=1200))
+    assert (
+        "nothing to compare yet: 1,200 requests of the canary are counted, 0 of stable" in one_armed
+    )
 
 
 @pytest.mark.parametrize(

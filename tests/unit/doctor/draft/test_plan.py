@@ -57,6 +57,11 @@ def test_each_template_makes_a_guardrail(template, edge):
     assert guardrail.metric.edge == (edge if is_shape else None)
 
 
+def test_a_page_of_the_manual_is_named_as_who_reads_the_plan_finds_it():
+    text = draft(guardrails=[ChosenGuardrail("envoy/errors")])
+    assert "name both labels (a local Envoy, docs/envoy.md). Behind" in text
+
+
 def test_server_namespace_and_route_are_those_that_were_given():
     text = draft(
         route="gateway:sums", namespace="clinic", prometheus="http://p:9090", access="team"
