@@ -17,8 +17,15 @@ _MAP = re.compile(r"\bmap\[[^\]]*(?:\]|\Z)")
 _BRACES = re.compile(r"""\{[^{}"'`=]*:[^{}"'`]*(?:\}|\Z)""")
 
 
+# Whom a proxy refuses, as Kubernetes' authorizers say it: our own account, and what it asked for.
+_REFUSED = re.compile(r"\(user=[^()\"'`={},]*, verb=[^()\"'`{}]*\)")
+
+
 def hide_values(text: str) -> str:
     """Return a text with `***` in place of each value of a label."""
+    if match := _REFUSED.search(text):
+        before, after = text[: match.start()], text[match.end() :]
+        return hide_values(before) + match[0] + hide_values(after)
     text = _QUOTED.sub(rf'\g<operator>"{_HIDDEN}"', text)
     text = _BARE.sub(rf"\g<operator>{_HIDDEN}", text)
     text = _MAP.sub(f"map[{_HIDDEN}]", text)

@@ -44,7 +44,13 @@ def test_values_without_quotes_are_hidden_too():
         "query timed out in expression evaluation",
         'unknown function "x" at http://h:9090/api',
         "a == b",
+        "Forbidden (user=system:serviceaccount:ml:surefoot, verb=get, resource=metrics)",
     ],
 )
 def test_other_words_stay(sentence):
     assert hide_values(sentence) == sentence
+
+
+def test_what_stands_beside_a_refused_account_is_hidden():
+    text = hide_values('Forbidden (user=eve, verb=get, resource=x) to {u="jane"}, v=jane')
+    assert text == 'Forbidden (user=eve, verb=get, resource=x) to {u="***"}, v=***'
