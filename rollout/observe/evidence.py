@@ -30,13 +30,13 @@ from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
 from rollout.observe.targets.moves import (
     BREAK,
-    StayTable,
+    StayTables,
     find_plain_stays,
     find_stays,
     list_returns,
     list_times,
-    read_traits,
 )
+from rollout.observe.targets.processes import read_traits
 
 Key = tuple[Arm, str]
 Target = tuple[str, str]  # the labels job and instance
@@ -101,13 +101,13 @@ class RawPart:
         return max(self.newest, *(entry.samples[-1][0] for entry in self.series))
 
     @cached_property
-    def stays(self) -> Mapping[Arm, Mapping[int, StayTable]]:
-        """By version and number of buckets when the series that do not only rise were there."""
+    def stays(self) -> StayTables:
+        """When the series that do not only rise were there."""
         return find_stays(self)
 
     @cached_property
-    def plain_stays(self) -> Mapping[Arm, Mapping[int, StayTable]]:
-        """By version and number of buckets the last samples of the series that only rise."""
+    def plain_stays(self) -> StayTables:
+        """The last samples of the series that only rise."""
         return find_plain_stays(self)
 
     def read_traits(self, key: Key) -> frozenset[tuple[str, str]]:

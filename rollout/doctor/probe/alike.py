@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from analysis.counting.cursor import Key, Series
-from rollout.observe.targets.processes import read_process
+from rollout.observe.targets.processes import read_traits
 from rollout.observe.twins import are_interleaved
 
 _LEAST = 5
@@ -30,8 +30,7 @@ def find_alike(series: Sequence[Series], labels: Labels) -> Iterator[tuple[Key, 
     for entry in series:
         own = labels[entry.arm, entry.key]
         if own.get("job") and own.get("instance"):
-            rest = frozenset({*own.items()} - {*read_process(own)})
-            targets[own["job"], own["instance"]][entry.arm, rest] = entry
+            targets[own["job"], own["instance"]][entry.arm, read_traits(own)] = entry
     groups: dict[object, list[dict[object, Series]]] = defaultdict(list)
     for (job, _), own_series in targets.items():
         groups[job, frozenset(own_series)].append(own_series)

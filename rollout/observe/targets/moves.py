@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.counting.cursor import Arm, Key, Sample, Series
-from rollout.observe.targets.processes import read_process
 
 if TYPE_CHECKING:
     from rollout.observe.evidence import RawPart
@@ -69,20 +68,20 @@ class StayTable:
     values: Floats
 
     @classmethod
-    def by_width(cls, stays: Iterable[Stay]) -> dict[int, StayTable]:
-        """Return the tables of stays whose series have 1, 2, 3 buckets, by that number."""
-        groups: dict[int, list[Stay]] = defaultdict(list)
+    def of(cls, stays: Iterable[Stay]) -> StayTables:
+        """Return the tables of stays, by the version of their series and its number of buckets."""
+        groups: dict[tuple[Arm, int], list[Stay]] = defaultdict(list)
         for stay in stays:
-            groups[len(stay.last[1])].append(stay)
+            groups[stay.key[0], len(stay.last[1])].append(stay)
         return {
-            width: cls(
+            layout: cls(
                 [stay.key for stay in group],
                 np.array([stay.first for stay in group]),
                 np.array([stay.last[0] for stay in group]),
                 np.array([stay.before or (math.nan, math.nan) for stay in group]),
                 np.array([stay.last[1] for stay in group]),
             )
-            for width, group in groups.items()
+            for layout, group in groups.items()
         }
 
     def are_within(self, start: float, end: float, scrape: float) -> Flags:
@@ -101,7 +100,8 @@ class StayTable:
         return is_lower & (before[:, -1] > 0)
 
 
-NONE: Mapping[int, StayTable] = {}
+StayTables = Mapping[tuple[Arm, int], StayTable]
+"""Tables by version and number of buckets: no counter goes on as one of another layout."""
 
 
 def list_returns(raw: RawPart, entry: Series) -> list[float]:
@@ -112,7 +112,7 @@ def list_returns(raw: RawPart, entry: Series) -> list[float]:
         return []
     values, returns = dict(entry.samples), list[float]()
     for start, end in gaps:
-        table = raw.stays.get(entry.arm, NONE).get(len(values[end]))
+        table = raw.stays.get((entry.arm, len(values[end])))
         if table is None:
             continue
         rows = np.flatnonzero(table.are_within(start, end, scrape))
@@ -131,7 +131,7 @@ def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
     first, values = entry.samples[0]
     since = raw.newest_of_all - MISSED * raw.query_part.scrape
     for tables in (raw.stays, raw.plain_stays):
-        table = tables.get(entry.arm, NONE).get(len(values))
+        table = tables.get((entry.arm, len(values)))
         if table is None:
             continue
         rows = np.flatnonzero((zero <= table.end) & (table.end < first))
@@ -144,36 +144,28 @@ def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
     return False
 
 
-def find_plain_stays(raw: RawPart) -> dict[Arm, dict[int, StayTable]]:
+def find_plain_stays(raw: RawPart) -> StayTables:
     """Return the last samples of the series that only rise, as stays of which no start is known."""
-    plain, tables = raw.plain, dict[Arm, dict[int, StayTable]]()
-    for arm in ("canary", "stable"):
+    plain, tables = raw.plain, dict[tuple[Arm, int], StayTable]()
+    arms: tuple[Arm, ...] = ("canary", "stable")
+    for arm in arms:
         rows = [row for row, key in enumerate(plain.keys) if key[0] == arm]
-        if rows:
-            keys, at, values = [plain.keys[row] for row in rows], plain.at[rows], plain.values[rows]
-            table = StayTable(keys, at, at, np.full((len(rows), 2), math.nan), values)
-            tables[arm] = {values.shape[1]: table}
+        keys, at, values = [plain.keys[row] for row in rows], plain.at[rows], plain.values[rows]
+        before = np.full((len(rows), 2), math.nan)
+        tables[arm, values.shape[1]] = StayTable(keys, at, at, before, values)
     return tables
 
 
-def find_stays(raw: RawPart) -> dict[Arm, dict[int, StayTable]]:
-    """Return by version when the series that do not only rise were there."""
-    stays: dict[Arm, list[Stay]] = {"canary": [], "stable": []}
-    listed = set()
-    for entry in raw.series:
-        listed.add((entry.arm, entry.key))
-        stays[entry.arm] += _split(entry, BREAK * raw.query_part.scrape)
+def find_stays(raw: RawPart) -> StayTables:
+    """Return when the series that do not only rise were there."""
+    listed = {(entry.arm, entry.key) for entry in raw.series}
+    stays = [stay for entry in raw.series for stay in _split(entry, BREAK * raw.query_part.scrape)]
     last = raw.query_part.cursor.last
     for key in last:
         if key not in listed and key not in raw.plain:
             sample = last[key]
-            stays[key[0]].append(Stay(key, sample[0], sample))
-    return {arm: StayTable.by_width(own) for arm, own in stays.items()}
-
-
-def read_traits(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
-    """Return a series' labels but those that name a process."""
-    return frozenset({*labels.items()} - {*read_process(labels)})
+            stays.append(Stay(key, sample[0], sample))
+    return StayTable.of(stays)
 
 
 def _split(series: Series, longest: float) -> Iterator[Stay]:

@@ -27,6 +27,11 @@ def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     )
 
 
+def read_traits(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return a series' labels but those that name a process."""
+    return frozenset({*labels.items()} - {*read_process(labels)})
+
+
 def is_sum(labels: Mapping[str, str]) -> bool:
     """Return whether a series may be a sum: it is recorded, or no label names a process."""
     if _RECORDED in labels.get("__name__", ""):
