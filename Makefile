@@ -63,6 +63,7 @@ soak-inputs: $(READY)
 	@SUREFOOT_INPUTS=100000 SUREFOOT_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -n 2 --timeout 7200 tests/fuzz
 
 chaos: $(READY)  ## real rollouts whose servers are stopped and killed; SEED=2 CHAOS_ARGS="--faults 2" for a short one
+	@.ci/servers
 	@$(BIN)/python -m tests.chaos.run --seed $(or $(SEED),1) $(CHAOS_ARGS)
 
 record: $(READY)  ## record the notebooks' journals anew, after a change of the statistics; 90 s
