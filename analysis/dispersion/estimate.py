@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.counting.counts import EvidenceError
 from analysis.dispersion.dispersion import WINDOWS, Dispersion
+from analysis.dispersion.lasting import find_lasting
 from analysis.dispersion.moments import Moments, alive, lifelong_moments, moments
 
 Array = NDArray[np.float64]
@@ -59,7 +60,8 @@ def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
     cancels, solves
     E sum_k (x_k - n pi_k)^2 = cluster n (1 - sum pi^2) (1 - n/e) + n^2 psi_m S, with
     S = sum pi^2 - 2 sum pi^3 + (sum pi^2)^2. The variance of means over m ticks is
-    psi_m = lasting + (long-run variance) / m once m is longer than the memory.
+    psi_m = lasting + (long-run variance) / m once m is longer than the memory. One bad spell of one
+    pod is no part of what lasts (`lasting.find_lasting`).
 
     Derived here: given n, x_k has the requests' variance cluster n pi_k (1 - pi_k), times the
     finite-population correction (1 - n/e), and n^2 times that of the rates 1 + u_k with their mean
@@ -82,10 +84,8 @@ def estimate(history: ExposureHistory, pods_canary: int) -> Dispersion:
         return Dispersion(pods_canary=pods_canary, pods_stable=pods, ticks=ticks, problem=problem)
     per_tick, whole = moments(e, x, 1), lifelong_moments(e, x, WINDOWS[-1])
     windows = {m: moments(e, x, m) for m in WINDOWS}
-    last = WINDOWS[-1]
     n = float(x.sum() / max(1, (e > 0).sum()))
-    # Means over m ticks have the variance lasting + passing / m: two window lengths give lasting.
-    stays = max(0.0, (ticks * whole.spread - last * windows[last].spread) / (ticks - last))
+    stays = find_lasting(e, x)
     cluster = _estimate_cluster(per_tick, stays)
     pods_seen = int((e.sum(axis=0) > 0).sum())
     sums = {

@@ -175,7 +175,7 @@ def test_one_bad_spell_of_one_pod_is_no_lasting_difference():
     rollout, _ = lab(PodHistory(spell, labels=dict.fromkeys(NAMES, "pod")))
     rollout.run_until(lambda state: state.stepped, 60)
     assert not rollout.state.unknown
-    assert rollout.state.guardrails["errors"].test.dispersion.by == "totals"
+    assert rollout.state.guardrails["errors"].test.dispersion.by == "pods"
 
 
 def test_a_second_canary_pod_ends_that():

@@ -7,14 +7,13 @@ canary's first requests is confirmed in its warm-up, and final then: no evidence
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from analysis.counting.beyond import past_beyond
 from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.dispersion import Dispersion
-from analysis.dispersion.estimate import ONE_POD
 from rollout.decide.evidence.blindness import blindness
 from rollout.decide.evidence.exposure import has_affinity
 from rollout.decide.record.facts import FoundPods, Learned
@@ -192,22 +191,9 @@ class _Learner:
             dispersion = self.estimate(past, canary)
         except EvidenceError as error:
             return _Found(unused=str(error))
-        if dispersion.problem and not self._differs_for_good(past, canary):
+        if dispersion.problem and dispersion.lasting**0.5 < _FOR_GOOD:
             return _Found(unused=dispersion.problem)
         return _Found(dispersion)
-
-    def _differs_for_good(self, past: PodCounts, canary: int) -> bool:
-        """Return whether pods differ in each half of the past: then no verdict is the honest one.
-
-        A single bad spell of one pod is in one half, and chance seldom shows differences twice.
-        """
-        middle = len(past.ends) // 2
-        halves = (
-            replace(past, ends=past.ends[half], counts=past.counts[half])
-            for half in (slice(middle), slice(middle, None))
-        )
-        estimates = (self.estimate(half, canary) for half in halves)
-        return all(e.problem == ONE_POD and e.lasting**0.5 >= _FOR_GOOD for e in estimates)
 
     def _lacks_bad_units(self, past: PodCounts, totals: PodCounts) -> bool:
         metric = self.guardrail.metric

@@ -183,6 +183,37 @@ def test_no_look_weighs_more_than_its_clusters_and_pods_allow():
     assert look_weight == pytest.approx(1 / (0.5 * 0.625), rel=1e-6)
 
 
+def worse_for_a_while(past, begin, looks, factor=3):
+    """One pod of the past is worse from `begin` on."""
+    bad = past.bad.copy()
+    bad[begin : begin + looks, 0] *= factor
+    return replace(past, bad=np.minimum(bad, past.exposures))
+
+
+@pytest.mark.parametrize("begin", [0, 300, 620, 1100])
+def test_one_bad_spell_of_one_pod_does_not_last_wherever_it_is(begin):
+    """Two of twelve hours, thrice the errors: as a lasting difference a canary pod of one had no
+    test, and two canary pods lost most of their power.
+    """
+    spoilt = estimate(worse_for_a_while(history(), begin, 240), 1)
+    assert not spoilt.problem
+    assert spoilt.lasting < 0.001
+    assert spoilt.passing > 1, "it counts as what passes"
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.3])
+def test_what_lasts_is_known_beside_a_bad_spell(sd):
+    past = history(sd=sd)
+    alone, beside = estimate(past, 1), estimate(worse_for_a_while(past, 300, 240), 1)
+    assert alone.problem
+    assert beside.problem
+    assert beside.lasting > 0.5 * alone.lasting
+
+
+def test_a_pod_that_is_bad_throughout_lasts():
+    assert estimate(worse_for_a_while(history(), 0, 1440), 1).problem
+
+
 def test_differences_are_learnt_with_whole_windows_only():
     past = history(ticks=LEAST_TICKS + 7)
     assert estimate(past, 2).ticks == LEAST_TICKS + 7
