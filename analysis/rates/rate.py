@@ -7,6 +7,7 @@ crash watch is a ratio test with a wide margin that already bets during warm-up.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -43,6 +44,17 @@ class RateMargin:
     dispersion: Dispersion | None = None
     watches_collapse: bool = False
 
+    @cached_property
+    def noise(self) -> tempering.Noise:
+        """The dispersion as numbers, once for all looks; only where one is known."""
+        return tempering.noise(self.dispersion or Dispersion())
+
+    @cached_property
+    def calm_lasting(self) -> float | None:
+        """What lasts, for `tempering.total`, after a calm past; None after any other."""
+        is_calm = self.dispersion is not None and self.dispersion.is_calm
+        return float(self.noise.lasting_of_arms) if is_calm else None
+
 
 @dataclass(frozen=True)
 class RateCapital:
@@ -66,8 +78,7 @@ class RateCapital:
 
 def learn(capital: RateCapital, evidence: Counts) -> RateCapital:
     """Add stable's counts to the past, which only sets prior weights of the excess bound."""
-    exposures, bad = capital.past
-    past = (exposures + evidence.stable_exposures, bad + evidence.stable_bad)
+    past = capital.past[0] + evidence.stable_exposures, capital.past[1] + evidence.stable_bad
     return replace(capital, past=past)
 
 
@@ -96,9 +107,9 @@ def update(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapi
         return replace(capital, harm=harm, collapsed=collapsed, contrast=contrast)
     if rule.dispersion.problem:
         return capital
-    if rule.dispersion.is_calm:
-        return _look_in_calm(rule, capital, evidence, tempering.noise(rule.dispersion))
-    return _look_under_dispersion(rule, capital, evidence, tempering.noise(rule.dispersion))
+    if rule.calm_lasting is not None:
+        return _look_in_calm(rule, capital, evidence, rule.calm_lasting)
+    return _look_under_dispersion(rule, capital, evidence)
 
 
 def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
@@ -107,19 +118,18 @@ def logs(rule: RateMargin, capital: RateCapital) -> tuple[float, float]:
     They are 0 before any bet. Both are a `ratio_test.log_harm`; the first is `robust_test.log_harm`
     where the pods' dispersion is known.
     """
-    if rule.dispersion is not None and rule.dispersion.is_calm:
+    if rule.calm_lasting is not None:
         late = capital.late
         harm, later, crash = ratio_test.log_harm((capital.harm, late.logs, capital.crash)).tolist()
         mean = late_starts.log_harm(harm, float(np.logaddexp(later, late.waiting)))
-        lasting = float(tempering.noise(rule.dispersion).lasting_of_arms)
-        return mean / (1 + late.information * lasting), crash
+        return mean / (1 + late.information * rule.calm_lasting), crash
     harm, crash = ratio_test.log_harm((capital.harm, capital.crash)).tolist()
     if rule.dispersion is None:
         watched = collapse.log_harm(harm, capital.collapsed) if rule.watches_collapse else harm
         return watched, crash
     if not capital.robust:
         return harm, crash
-    return float(robust_test.log_harm(capital.robust, tempering.noise(rule.dispersion))), crash
+    return float(robust_test.log_harm(capital.robust, rule.noise)), crash
 
 
 def log_rise(rule: RateMargin, capital: RateCapital) -> float:
@@ -129,19 +139,19 @@ def log_rise(rule: RateMargin, capital: RateCapital) -> float:
 
 
 def _look_in_calm(
-    rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
+    rule: RateMargin, capital: RateCapital, evidence: Counts, lasting: float
 ) -> RateCapital:
     """Run a counted look as for independent requests, with late starts.
 
     What an absolute margin allows beyond stable's past is as in `robust_test.update`.
     """
-    units = _read_units(evidence)
-    e_c, e_s, x_c, x_s, _ = units
+    e_c, e_s, x_c, x_s, _ = _read_units(evidence)
     if not e_c or not e_s:
         return capital
     gain = ratio_test.gain(e_c, e_s, x_c, x_s, ratio=rule.ratio, absolute=rule.absolute)
-    unlearnt = float(tempering.unlearnt(noise, e_c, rule.absolute))
-    gain = gain / (1 + unlearnt)
+    unlearnt = float(tempering.unlearnt(rule.noise, e_c, rule.absolute))
+    if unlearnt > 0:
+        gain = gain / (1 + unlearnt)
     odds = rule.ratio * e_c / e_s
     due = x_s + rule.absolute * e_c / (1 + odds)
     information = due * odds / (1 + odds) / (1 + unlearnt)
@@ -155,25 +165,23 @@ def _look_in_calm(
             _doubt_canary(evidence),
             rule.ratio,
             1 / (1 + unlearnt),
-            1 + starts.information * float(noise.lasting_of_arms),
+            1 + starts.information * lasting,
         ),
     )
 
 
-def _look_under_dispersion(
-    rule: RateMargin, capital: RateCapital, evidence: Counts, noise: tempering.Noise
-) -> RateCapital:
+def _look_under_dispersion(rule: RateMargin, capital: RateCapital, evidence: Counts) -> RateCapital:
     """Run a counted look with all evidence tempered by the pods' dispersion."""
     units = _read_units(evidence)
     e_c, e_s, x_c, x_s, _ = units
     state = robust_test.update(
         capital.robust or robust_test.start(),
-        noise,
+        rule.noise,
         robust_test.ArmCounts(e_c, e_s, x_c, x_s),
         ratio=rule.ratio,
         absolute=rule.absolute,
     )
-    log_divisor = float(tempering.total(noise, robust_test.information(state)))
+    log_divisor = float(tempering.total(rule.noise, robust_test.information(state)))
     # As of before this look: the look joins the average below, after its evidence was weighted.
     baseline_rate = _estimate_baseline_rate(capital, units)
     return replace(
@@ -183,7 +191,7 @@ def _look_under_dispersion(
             _prepare_contrast(rule, capital),
             _doubt_canary(evidence),
             rule.ratio,
-            _weigh_safety(rule, noise, units, baseline_rate),
+            _weigh_safety(rule, units, baseline_rate),
             log_divisor,
         ),
         baseline_rate=baseline_rate + AGILE * (x_s / e_s - baseline_rate)
@@ -200,17 +208,15 @@ def _estimate_baseline_rate(capital: RateCapital, units: Units) -> float:
     return (bad + 0.5) / (exposures + 1)
 
 
-def _weigh_safety(
-    rule: RateMargin, noise: tempering.Noise, units: Units, baseline_rate: float
-) -> float:
+def _weigh_safety(rule: RateMargin, units: Units, baseline_rate: float) -> float:
     """Compute the weight of a look's evidence of safety; less during an incident of stable.
 
     Only stable's bad units enter: a weight that fell with the canary's would favour safety.
     """
     bad = max(baseline_rate * units.e_s, units.x_s / FIT)
     n, share = tempering.expected(units.e_c, units.e_s, bad, rule.ratio, rule.absolute)
-    unlearnt = tempering.unlearnt(noise, units.e_c, rule.absolute)
-    return 1 / float(tempering.inflation_at_known_n(noise, n, share, unlearnt))
+    unlearnt = tempering.unlearnt(rule.noise, units.e_c, rule.absolute)
+    return 1 / float(tempering.inflation_at_known_n(rule.noise, n, share, unlearnt))
 
 
 def _prepare_contrast(rule: RateMargin, capital: RateCapital) -> Contrast:
@@ -237,8 +243,7 @@ def _doubt_canary(evidence: Counts) -> Units:
 
 def _weigh_crash(rule: RateMargin, units: Units) -> float:
     """Compute the weight of a look's evidence of a crash; less if bad units are clustered."""
-    if rule.dispersion is None or rule.dispersion.is_calm:
+    if rule.dispersion is None or rule.calm_lasting is not None:
         return 1.0
     odds = rule.ratio * units.e_c / max(units.e_s, 1)
-    noise = tempering.noise(rule.dispersion)
-    return 1 / float(tempering.inflation(noise, units.x_c + units.x_s, odds / (1 + odds)))
+    return 1 / float(tempering.inflation(rule.noise, units.x_c + units.x_s, odds / (1 + odds)))
