@@ -11,7 +11,7 @@ from analysis.counting.beyond import Worse, oriented
 from analysis.counting.counts import EvidenceError
 from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.estimate import ExposureHistory, checked, estimate
-from analysis.dispersion.totals import estimate_totals
+from analysis.dispersion.totals import estimate_each
 from analysis.log_arrays import Array
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
@@ -51,8 +51,9 @@ def estimate_shape_totals(buckets: ArrayLike, worse: Worse) -> Dispersion:
         EvidenceError: as `estimate_totals`, or there are fewer than two buckets.
     """
     e, at_edges = _count_at_edges(np.asarray(buckets)[:, None], worse)
+    learnt = estimate_each(e[:, 0], [x[:, 0] for x, _ in at_edges])
     largest = _take_largest([
-        _convert_to_probits(estimate_totals(e[:, 0], x[:, 0]), share) for x, share in at_edges
+        _convert_to_probits(own, share) for own, (_, share) in zip(learnt, at_edges, strict=True)
     ])  # fmt: skip
     return replace(largest, lasting=0.0)
 

@@ -10,6 +10,7 @@ time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from analysis.counting.counts import EvidenceError
 from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.estimate import LEAST_TICKS, MOST_RESTLESS, checked, find_error
 from analysis.dispersion.moments import LUCK, Moments, conditional_moments
-from analysis.dispersion.trouble import find_trouble
+from analysis.dispersion.trouble import Trouble, find_trouble, unite
 
 Array = NDArray[np.float64]
 
@@ -86,13 +87,28 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
         EvidenceError: counts are negative or not whole, shapes differ, or there are more bad units
             than exposures.
     """
-    e, x = (v[:, 0] for v in checked(*(np.asarray(v)[:, None] for v in (exposures, bad))))
-    begun = int(np.argmax(e > 0))  # stable did not exist before
-    e, x = e[begun:], x[begun:]
+    return estimate_each(exposures, [bad])[0]
+
+
+def estimate_each(exposures: ArrayLike, bads: Sequence[ArrayLike]) -> list[Dispersion]:
+    """Estimate several kinds of bad units of the same units, as `estimate_totals` does one.
+
+    A look is in trouble where it is so for any kind: what slows the slowest tenth threefold slows
+    all others as well, though not by enough to be a trouble of theirs. Raises as that does.
+    """
+    checked_pairs = [checked(*(np.asarray(v)[:, None] for v in (exposures, bad))) for bad in bads]
+    units = checked_pairs[0][0][:, 0]
+    begun = int(np.argmax(units > 0))  # stable did not exist before
+    e, each_x = units[begun:], [x[begun:, 0] for _, x in checked_pairs]
     if len(e) < LEAST_TICKS:
         raise EvidenceError(SHORT.format(ticks=len(e), least=LEAST_TICKS))
-    trouble = find_trouble(e, x)
-    e, x = (np.where(trouble.looks, 0.0, v) for v in (e, x))
+    trouble = unite([find_trouble(e, x) for x in each_x])
+    calm_e = np.where(trouble.looks, 0.0, e)
+    return [_estimate(calm_e, np.where(trouble.looks, 0.0, x), trouble) for x in each_x]
+
+
+def _estimate(e: Array, x: Array, trouble: Trouble) -> Dispersion:
+    """Estimate a dispersion where looks in trouble are left out, see `estimate_totals`."""
     n = float(x.sum() / max(1, (e > 0).sum()))
     windows = {m: _compare_windows(e, x, m, n) for m in _WINDOWS}
     single = windows[1].moments

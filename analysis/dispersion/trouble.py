@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,12 @@ def find_trouble(exposures: Array, bad: Array) -> Trouble:
         looks[offset : offset + hit.size] |= hit & is_between[:, offset]
     if looks.mean() > _USUAL:
         looks[:] = False
+    return Trouble(looks, _measure_longest_run(looks))
+
+
+def unite(troubles: Sequence[Trouble]) -> Trouble:
+    """Return the looks that are in any of these troubles, each of the same looks."""
+    looks = np.logical_or.reduce([trouble.looks for trouble in troubles])
     return Trouble(looks, _measure_longest_run(looks))
 
 

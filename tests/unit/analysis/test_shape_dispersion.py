@@ -118,3 +118,19 @@ def test_what_totals_of_a_histogram_show():
     assert (learned.by, learned.lasting, learned.rate) == ("totals", 0, None)
     assert learned.inflation < 1.3
     assert estimate_shape_totals(slowed(rng, 2880, 10), "high").inflation > 3
+
+
+def test_a_look_is_in_trouble_where_it_is_at_any_quantile():
+    """Half as slow again for eight looks now and then, for all pods alike: the slowest tenth is a
+    third of all then, but the slower half three quarters, no trouble by itself. As memory of pods
+    that would take most proofs away.
+    """
+    rng = np.random.default_rng(74)
+    slow = spells(rng, (1, 2880, 1), 8)[0, :, 0]
+    cuts = np.log(np.array(LATENCIES[:-1]) / 0.1)
+    below = ndtr((cuts - np.where(slow, math.log(1.5), 0.0)[:, None]) / 0.6)
+    shares = np.diff(below, prepend=0, append=1, axis=-1)
+    learned = estimate_shape_totals(rng.multinomial(rng.poisson(600, 2880), shares), "high")
+    assert learned.trouble >= 8
+    assert learned.passing < 0.1
+    assert learned.inflation < 2
