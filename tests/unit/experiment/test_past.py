@@ -117,3 +117,20 @@ def test_the_end_is_after_the_start(plan_file):
     at = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(InputError, match="the start is before the end"):
         rollout.from_prometheus(plan_file, at, at)
+
+
+@pytest.mark.parametrize("canary", [10, 300, 99_900])
+def test_a_share_between_whole_per_cents_is_neither_none_nor_all(plan_file, canary):
+    rows = [
+        (BEGIN + 15 * look, "errors", version, units, units // 100)
+        for look in range(LOOKS)
+        for version, units in (("v2", canary), ("v1", 100_000 - canary))
+    ]
+    frame = pd.DataFrame(rows, columns=["at", "guardrail", "version", "units", "bad"])
+    experiment = rollout.from_frame(frame, plan_file)
+    last = experiment.share().iloc[-1]
+    assert last["expected"] == pytest.approx(canary / 100_000)
+    assert not last["is_mismatch"]
+    assert experiment.scorecard()["canary_units"].item() > 50 * canary
+    wish = experiment.record.state.explanation.sentence
+    assert ("promote" if canary > 50_000 else "advance") in wish
