@@ -46,6 +46,7 @@ def summarise(
         notes.insert(0, f"NOT VERIFIED: {doubt}")
     notes += _describe_others(others)
     first, last = record.entries[0], record.entries[-1]
+    end = f"last hash {last.hash[:16]}" if last.hash else "of no journal, so none is sealed"
     lasted = duration(max(round(record.lasted), 0))
     return ExperimentCard(
         title=f"{standing.name}: {standing.service} from {standing.stable} to {standing.canary}",
@@ -54,7 +55,7 @@ def summarise(
         cells=tuple(map(_list_cells, rows)),
         notes=tuple(notes),
         source=(
-            f"entries {first.seq:,} to {last.seq:,}, last hash {last.hash[:16]}, plan "
+            f"entries {first.seq:,} to {last.seq:,}, {end}, plan "
             f"{record.state.plan.digest[:16]}, false rollbacks at most {percent(record.alpha)}, "
             f"false promotions at most {percent(record.beta)}"
         ),

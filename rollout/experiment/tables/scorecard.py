@@ -89,7 +89,7 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
         harm=readout.harm,
         safety=readout.safe,
         plan=describe_allowed(guardrail),
-        note=verdict.reason or _note(readout, guardrail),
+        note=verdict.reason or _note(last, readout, guardrail),
     )
 
 
@@ -107,12 +107,14 @@ def _find_change(readout: Readout, guardrail: Guardrail) -> float | None:
     return readout.estimate / reference if reference > 0 else None
 
 
-def _note(readout: Readout, guardrail: Guardrail) -> str:
+def _note(last: View, readout: Readout, guardrail: Guardrail) -> str:
     if readout.ratio is not None and readout.ratio_low is not None:
         bounds = f"{readout.ratio_low:.3g} to {readout.ratio_high:.3g}"
         return f"the canary's is {readout.ratio:.3g} times stable's, roughly {bounds}"
     if not guardrail.metric.is_evidence or readout.estimate is not None:
         return ""
+    if last.state.warm_at is None and guardrail.metric.pairs is None:
+        return "not enough: nothing is compared before the canary's warm-up, which has not begun"
     return f"not enough: {_find_lack(readout, guardrail)}"
 
 

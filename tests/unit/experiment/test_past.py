@@ -134,3 +134,19 @@ def test_a_share_between_whole_per_cents_is_neither_none_nor_all(plan_file, cana
     assert experiment.scorecard()["canary_units"].item() > 50 * canary
     wish = experiment.record.state.explanation.sentence
     assert ("promote" if canary > 50_000 else "advance") in wish
+
+
+@pytest.mark.parametrize("versions", [[], ["v1"], ["v2"]])
+def test_a_metric_that_is_missing_leaves_the_others_compared(plan_file, versions):
+    document = yaml.safe_load(plan_file.read_text(encoding="utf-8"))
+    words = {"name": "words", "template": "quality/verdict", "margin": {"absolute": "5%"}}
+    document["spec"]["guardrails"].append(words)
+    plan_file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    frame = count(0.05)
+    judged = frame[frame["version"].isin(versions)].assign(guardrail="words")
+    experiment = rollout.from_frame(pd.concat([frame, judged]), plan_file)
+    verdicts = dict(experiment.scorecard()[["guardrail", "verdict"]].itertuples(index=False))
+    assert verdicts == {"errors": "harmful", "words": "blind"}
+    health = experiment.health().set_index("question")
+    assert "blind for" in health["answer"]["words: is anything new counted?"]
+    assert "of no journal" in repr(experiment)
