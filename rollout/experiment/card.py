@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollout.decide.text.experiment import describe_goals
 from rollout.experiment.tables.scorecard import ScorecardRow, scorecard
 from rollout.explain.status import report
 from rollout.plan.fields.units import duration, percent
@@ -42,6 +43,8 @@ def summarise(
     standing = report(record.rollout, record.state, record.ended_at)
     rows = [*scorecard(record)]
     notes = [f"{row.guardrail}: {row.note}" for row in rows if row.note]
+    state = record.state
+    notes += [f"goal {name}: {text}" for name, text in describe_goals(state).items()]
     if doubt:
         notes.insert(0, f"NOT VERIFIED: {doubt}")
     notes += _describe_others(others)

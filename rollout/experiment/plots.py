@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = dict[str, list[Any]]
+_WIDTH = 90  # letters in a line of a chart's title
 _MOVES = (
     *("advance", "hold back", "promote", "roll back", "retreat", "reallocate", "undo", "hold"),
     "make route",
@@ -160,9 +162,8 @@ class Plots:
             "high": [row.high for row in rows],
         }
         groups: dict[str, Columns] = {
-            f"canary minus stable; better is left of zero; all rows together err with {level:g}": (
-                columns
-            )
+            f"canary minus stable; better is left of zero; all rows together err with {level:g}"
+            f"{_list_conditions(row.note for row in rows)}": columns
         }
         return draw(
             groups if rows else {},
@@ -242,6 +243,7 @@ class Plots:
         }
         level = self.record.state.plan.spec.false_winner
         title = f"better is left of zero; all goals together err with {level:g}"
+        title += _list_conditions(row.note for row in rows if row.conclusion != uplift.OPEN)
         groups: dict[str, Columns] = {title: columns}
         return draw(
             groups if rows else {},
@@ -414,6 +416,12 @@ def _add_share(columns: Columns, label: str, bounds: _Bounds, allowed: float | N
         None if bound is None else bound - 0.5 for bound in (*bounds, allowed)
     )
     _add_row(columns, label, (estimate, low, high), limit)
+
+
+def _list_conditions(notes: Iterable[str]) -> str:
+    """Return lines for a title: under what its conclusions hold; empty where it has none."""
+    conditions = dict.fromkeys(filter(None, notes))
+    return "".join(f"\n{line}" for own in conditions for line in wrap(own, _WIDTH))
 
 
 def _find_action(event: str) -> str:

@@ -75,6 +75,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    compared = document.tables["uplift"]
     asked = [name for name in CHARTS if name not in _OPTIONAL or document.tables[name]]
     charts = {name: _draw(experiment.plot, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
@@ -85,6 +86,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         cell=_write_cell,
         plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
         events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
+        conditions=[*dict.fromkeys(filter(None, (row["note"] for row in compared)))],
         changes=[row for row in document.tables["sensitivity"] if row["changes"]],
     )
 

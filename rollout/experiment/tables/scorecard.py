@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from analysis.verdict.readout import Readout
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
+from rollout.decide.text.error_rates import explain_verdict
 from rollout.decide.text.measurement import describe_allowed
 from rollout.experiment.tables.evidence import describe_share
 from rollout.plan.model.guardrail import Guardrail
@@ -89,7 +90,8 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
         harm=readout.harm,
         safety=readout.safe,
         plan=describe_allowed(guardrail),
-        note=verdict.reason or _note(last, readout, guardrail),
+        note=explain_verdict(last.state, guardrail.name, verdict)
+        or _note(last, readout, guardrail),
     )
 
 
