@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
 from tests.property import test_return_laws as returns
+from tests.support.examples import draw_up_to
 from tests.support.fronts_of_prometheus import FRONTS
 from tests.support.scraped import WrittenPrometheus
 from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
@@ -124,14 +125,14 @@ LIVES = [
 
 @pytest.mark.parametrize("live", OWN)
 @given(SEEDS)
-@settings(max_examples=60)
+@draw_up_to(60)
 def test_more_lives_are_never_counted_for_more(live, seed):
     live(World(seed))
 
 
 @pytest.mark.xfail(reason="one life in some thirty counts too much: 0065, 0072", strict=False)
 @given(SEEDS)
-@settings(max_examples=60)
+@draw_up_to(60)
 def test_uneven_workers_are_never_counted_for_more(seed):
     live_with_uneven_workers(World(seed))
 
