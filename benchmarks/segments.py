@@ -1,14 +1,16 @@
 """Segments: false rollbacks, and how soon harm to one of them, or to all, is found.
 
-    python benchmarks/segments.py [--runs N] [--seed N] [--scenarios NAME ...]
+    python benchmarks/segments.py [--runs N] [--seed N] [--scenarios NAME ...] [--uneven]
 
 Every world of the default plan (`benchmarks.worlds.rates`), 20 requests/s in all, 1 % of bad units,
 240 looks of 30 s, half of the traffic to the canary, a margin of 1.5x at a declared 1 %. The units
 are of 5 or 20 segments of equal size, each a world of its own: bunches and incidents are of one
 segment, which is the hardest for tests that learn from stable's totals over all of them. Without
 segments the whole alone is judged. Harm is three times the bad units in one segment, or twice in
-all. Exits 1 where more harmless rollouts go back than 1 % allows by more than three standard
-errors, in a world whose past is like its present.
+all. With `--uneven` only the first segment's units come as in that world, all others' alone, and
+only harmless rollouts are drawn, at a declared 1 and 5 %. Else it exits 1 where more harmless
+rollouts go back than 1 % allows by more than three standard errors, in a world whose past is like
+its present.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +31,7 @@ from analysis.dispersion.dispersion import Dispersion
 from analysis.dispersion.totals import estimate_totals
 from analysis.rates.rate import RateMargin
 from analysis.verdict.rate_test import RateTest
-from analysis.verdict.verdict import Guarded, judge
+from analysis.verdict.verdict import Guarded, Judgement, judge
 from benchmarks.quality.default import SHOWN
 from benchmarks.quality.runs import Row, above, each, error, seeded
 from benchmarks.worlds.rates import HARD, SCENARIOS, CountsModel, Hard, Scenario, Streams
@@ -37,6 +39,7 @@ from benchmarks.worlds.rates import HARD, SCENARIOS, CountsModel, Hard, Scenario
 ALPHA, BETA, RATE, DAY = 0.01, 0.05, 20.0, 2880
 ALL, ONE = 2.0, 3.0  # times stable's share of bad units
 NUMBERS = (5, 20)
+UNEVEN = (0.01, 0.05)
 HARMLESS, ONE_HARMED, ALL_HARMED = "harmless", "one harmed", "all harmed"
 
 
@@ -69,14 +72,39 @@ def _measure(cell: SegmentCell) -> list[Row]:
     return [row]
 
 
+def _measure_uneven(cell: SegmentCell) -> list[Row]:
+    """Return how often a harmless rollout goes back whose first segment alone has bunches."""
+    row: Row = {"scenario": cell.scenario, "segments": cell.number, "runs": cell.runs}
+    parts, learnt = _draw(cell, HARMLESS, [1.0] * cell.number, is_uneven=True)
+    for has_segments in (False, True):
+        most = [
+            max(
+                judgement.log_joint
+                for judgement in _follow(
+                    [[own[n] for own in arms] for arms in parts], past, has_segments
+                )
+            )
+            for n, past in enumerate(learnt)
+        ]
+        for alpha in UNEVEN:
+            name = f"{alpha:g}, {'split' if has_segments else 'whole'}"
+            row[name] = float(np.mean(np.array(most) >= -np.log(alpha)))
+    return [row]
+
+
 def _draw(
-    cell: SegmentCell, case: str, thetas: Sequence[float]
+    cell: SegmentCell, case: str, thetas: Sequence[float], *, is_uneven: bool = False
 ) -> tuple[list[Streams], list[Dispersion]]:
     """Draw every segment's streams, and what the totals over all of them teach in a day."""
     rng, past = (seeded(cell.seed, cell.scenario, cell.number, case, use) for use in "ab")
     own = [
-        CountsModel(cell.scenario, rate=RATE / cell.number, weight=0.5, theta=theta)
-        for theta in thetas
+        CountsModel(
+            "iid" if is_uneven and n else cell.scenario,
+            rate=RATE / cell.number,
+            weight=0.5,
+            theta=theta,
+        )
+        for n, theta in enumerate(thetas)
     ]
     parts = [world.streams(rng, cell.runs).arms() for world in own]
     histories = [world.history(past, cell.runs, DAY) for world in own]
@@ -86,6 +114,16 @@ def _draw(
 
 def _find_harm(parts: Sequence[Sequence[Any]], dispersion: Dispersion, has_segments: bool) -> float:
     """Return the look (from 1) at which a rollout goes back; infinity for never."""
+    for look, judgement in enumerate(_follow(parts, dispersion, has_segments)):
+        if judgement.harmful:
+            return look + 1.0
+    return float("inf")
+
+
+def _follow(
+    parts: Sequence[Sequence[Any]], dispersion: Dispersion, has_segments: bool
+) -> Iterator[Judgement]:
+    """Yield the judgement of each look."""
     fresh = RateTest(RateMargin(1.5, 0.0)).with_dispersion(dispersion)
     whole, segments = fresh, [fresh] * (len(parts) if has_segments else 0)
     total = [sum(arms[i] for arms in parts) for i in range(4)]
@@ -96,9 +134,7 @@ def _find_harm(parts: Sequence[Sequence[Any]], dispersion: Dispersion, has_segme
             for test, arms in zip(segments, parts if has_segments else (), strict=True)
         ]
         own = {str(n): Guarded(test, 1.0, of="errors") for n, test in enumerate(segments)}
-        if judge({"errors": Guarded(whole, 1.0)}, ALPHA, BETA, own).harmful:
-            return look + 1.0
-    return float("inf")
+        yield judge({"errors": Guarded(whole, 1.0)}, ALPHA, BETA, own)
 
 
 def _count(arms: Sequence[Any], look: int) -> Counts:
@@ -128,6 +164,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     worlds: tuple[Any, ...] = (*SCENARIOS, *HARD)
     parser.add_argument("--scenarios", nargs="+", choices=worlds, default=worlds)
+    parser.add_argument("--uneven", action="store_true", help="bunches in one segment alone")
     options = parser.parse_args()
     begun = time.perf_counter()
     cells = [
@@ -135,6 +172,12 @@ def main() -> int:
         for scenario in options.scenarios
         for number in NUMBERS
     ]
+    if options.uneven:
+        for row in each("uneven segments", _measure_uneven, cells):
+            shares = (f"{name}: {row[name]:.3f}" for name in row if "," in name)
+            print(f"{row['scenario']:12} {row['segments']:2}  {'  '.join(shares)}")
+        print(f"{options.runs} rollouts a cell, seed {options.seed}")
+        return 0
     rows = each("segments", _measure, cells)
     print("harmless: share that goes back; harm: share found, median look; whole alone and split")
     print(f"{'':15}  harmless: whole, split         one of them 3x: whole, split  all 2x")

@@ -16,8 +16,8 @@ from tests.servers import modules
 # A shell that runs us in the background has us ignore Ctrl-C, and our children would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# CI asks the same questions each time, half as many as everybody else, who asks new ones. No law is
-# timed.
+# CI asks the same questions each time, half as many as everybody else, who asks new ones; so does
+# a law that has a number of its own (`tests.support.examples`). No law is timed.
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fresh"))

@@ -29,6 +29,7 @@ _MEAN: dict[str, Any] = {
     "zorder": 1.9,
 }  # drawn below the single lines
 _DEEPEST = -3.0  # powers of ten: lower values are cut off at the bottom of the panel
+_FAR = 10.0  # times the boundary, from which on the scale is logarithmic beyond it
 
 
 def weight(steps: Columns, marks: Columns, title: str = "") -> Figure:
@@ -100,6 +101,11 @@ def _limit_height(axes: Axes, lines: Columns, boundary: float) -> None:
     finite = [float(v) for _, values in lines.items() for v in values if math.isfinite(v)]
     least, most = min([*finite, 0.0]), max([*finite, boundary])
     bottom = max(least, _DEEPEST)
+    if most > _FAR * boundary:  # one that is far beyond it would press all others to the floor
+        axes.set_yscale("symlog", linthresh=2 * boundary)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_ylim(bottom - 0.2, most * 1.5)
+        return
     axes.set_ylim(bottom - 0.2, most + 0.12 * (most - bottom) + 0.2)
 
 

@@ -103,7 +103,8 @@ def _thin(
 def _find_leaps(counts: Sequence[tuple[float, tuple[int, ...]]], pace: float) -> set[int]:
     """Return both sides of each gap that may be a leap, by the pace so far or the slowest gap.
 
-    That gap is needed too: what the series may serve is learnt from it.
+    That gap is needed too: what the series may serve is learnt from it. So is the sample after a
+    leap, which tells how far apart scrapes are.
     """
     gains = [
         (sum(after) - sum(before), end - start)
@@ -114,4 +115,5 @@ def _find_leaps(counts: Sequence[tuple[float, tuple[int, ...]]], pace: float) ->
     leaps = {i for i, (units, seconds) in enumerate(gains) if is_leap(units, seconds, usual)}
     if leaps and not pace:
         leaps.add(min(range(len(gains)), key=lambda i: (paces[i] <= 0, paces[i])))
-    return leaps | {i + 1 for i in leaps}
+    last = len(gains)
+    return {min(i + more, last) for i in leaps for more in (0, 1, 2)}

@@ -198,7 +198,7 @@ class Walk:
         after a restart, or its siblings do. Raises EvidenceError as long as nobody can tell.
         """
         at, units = points[index]
-        seconds = at - self._at
+        seconds = self._measure_gap(points, index)
         if self.siblings.doubt(self._at, at):
             return self._resolve(points, index, is_fall=True)
         self.remembered = max(self.remembered or 0.0, at + AGAIN * seconds)
@@ -326,7 +326,7 @@ class Walk:
         """Resolve a doubt by the samples after it, or raise."""
         at, units = points[index]
         seconds, old, new = at - self._at, sum(self._mark), sum(units)
-        has_settled = points[-1][0] - at >= SETTLED * seconds
+        has_settled = points[-1][0] - at >= SETTLED * self._measure_gap(points, index)
         if not is_fall and has_settled and _lasts(points[index:], (new - old) / seconds):
             self.pace, self.is_held = (new - old) / seconds, False
             self._rise(at, units)
@@ -344,6 +344,15 @@ class Walk:
         self.words.append(f"{text}, which is not counted")
         self._move_to(at, units)
         return index + 1
+
+    def _measure_gap(self, points: Sequence[Point], index: int) -> float:
+        """Return the seconds between two scrapes at a change, by the gap before and the one after.
+
+        Where two servers' samples are merged, the gap from one's to the other's says too little.
+        """
+        at, _ = points[index]
+        following = points[index + 1][0] - at if index + 1 < len(points) else 0.0
+        return max(at - self._at, following)
 
     def _is_doubted_again(self, at: float) -> bool:
         """Remember a doubt; return whether it is the second: several processes may answer."""

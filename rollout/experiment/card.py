@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollout.decide.text.experiment import describe_goals
 from rollout.experiment.tables.scorecard import ScorecardRow, scorecard
 from rollout.explain.status import report
 from rollout.plan.fields.units import duration, percent
@@ -14,6 +15,10 @@ from rollout.review.history import RecordedRollout
 HEADINGS = ("guardrail", "verdict", "canary", "stable", "difference", "allowed", "the plan")
 VERDICT_SHAPES = {"safe": "✓", "harmful": "✕", "undecided": "…", "blind": "?", "shown": "○"}
 """A shape for each verdict, so that none is told by its colour alone."""
+
+
+_MOST_OTHERS = 5  # on a card
+NO_OTHERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,19 @@ class ExperimentCard:
 
 
 def summarise(
-    record: RecordedRollout, others: Sequence[str] = (), doubt: str = ""
+    record: RecordedRollout, others: Mapping[str, str] = NO_OTHERS, doubt: str = ""
 ) -> ExperimentCard:
-    """Return the card of one rollout; `others` are other rollouts of the same plan name."""
+    """Return the card of one rollout; `others` are those of the same name, with how they differ."""
     standing = report(record.rollout, record.state, record.ended_at)
     rows = [*scorecard(record)]
     notes = [f"{row.guardrail}: {row.note}" for row in rows if row.note]
+    state = record.state
+    notes += [f"goal {name}: {text}" for name, text in describe_goals(state).items()]
     if doubt:
         notes.insert(0, f"NOT VERIFIED: {doubt}")
-    if others:
-        notes.append(f"other rollouts of this plan: {', '.join(others)}")
+    notes += _describe_others(others)
     first, last = record.entries[0], record.entries[-1]
+    end = f"last hash {last.hash[:16]}" if last.hash else "of no journal, so none is sealed"
     lasted = duration(max(round(record.lasted), 0))
     return ExperimentCard(
         title=f"{standing.name}: {standing.service} from {standing.stable} to {standing.canary}",
@@ -51,11 +58,19 @@ def summarise(
         cells=tuple(map(_list_cells, rows)),
         notes=tuple(notes),
         source=(
-            f"entries {first.seq:,} to {last.seq:,}, last hash {last.hash[:16]}, plan "
+            f"entries {first.seq:,} to {last.seq:,}, {end}, plan "
             f"{record.state.plan.digest[:16]}, false rollbacks at most {percent(record.alpha)}, "
             f"false promotions at most {percent(record.beta)}"
         ),
     )
+
+
+def _describe_others(others: Mapping[str, str]) -> list[str]:
+    """Describe the newest rollouts of the same name, of which nothing is in the numbers."""
+    newest = [*others.items()][-_MOST_OTHERS:]
+    notes = [f"not in these numbers: {own}, of the same name ({how})" for own, how in newest]
+    rest = len(others) - len(newest)
+    return [*notes, f"not in these numbers: {rest} older ones of the same name"] if rest else notes
 
 
 def _list_cells(row: ScorecardRow) -> tuple[str, ...]:

@@ -33,22 +33,23 @@ if TYPE_CHECKING:
 class Experiment:
     """One rollout of a journal. Every table is a frame, and `plot` has a chart of the same name.
 
-    `record` holds the entries and states that all of it is computed from, `others` are ids of other
-    rollouts of the same plan name, `doubt` says why the journal fails its verification. Shares are
-    from 0 to 1, times are seconds since the start or UTC times, evidence is log10, unknown numbers
-    are missing.
+    `record` holds the entries and states that all of it is computed from, `others` are other
+    rollouts of the same plan name, by id, with how their plans differ, `doubt` says why the journal
+    fails its verification. Shares are from 0 to 1, times are seconds since the start or UTC times,
+    evidence is log10, unknown numbers are missing.
     """
 
     def __init__(
         self,
         record: RecordedRollout,
         frames: Library = "pandas",
-        others: tuple[str, ...] = (),
+        others: Mapping[str, str] | None = None,
         doubt: str = "",
     ) -> None:
         self.record = record
         self._frames: Library = frames
-        self.others, self.doubt = others, doubt
+        self.others: Mapping[str, str] = others or {}
+        self.doubt = doubt
 
     @property
     def plot(self) -> Plots:

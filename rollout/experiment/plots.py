@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = dict[str, list[Any]]
+_WIDTH = 90  # letters in a line of a chart's title
 _MOVES = (
     *("advance", "hold back", "promote", "roll back", "retreat", "reallocate", "undo", "hold"),
     "make route",
@@ -41,10 +44,12 @@ _MOVES = (
 class Plots:
     """Draws one rollout's charts; each returns a matplotlib figure.
 
+    With `only` those that have a panel for each guardrail draw these alone: a page holds a few.
     Raises InputError where matplotlib is not installed.
     """
 
     record: RecordedRollout
+    only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -82,6 +87,7 @@ class Plots:
             line = lines.setdefault(label, [float("nan")] * len(seconds))
             if log is not None:
                 line[places[at]] = log
+        lines = {name: line for name, line in lines.items() if not all(map(math.isnan, line))}
         title = f"Evidence that the canary is {what}"
         return draw(
             seconds, lines, level, steps=self._steps, marks=self._marks, title=title,
@@ -95,7 +101,7 @@ class Plots:
         """
         from analysis.charts.timeline import intervals as draw
 
-        table = _group(to_columns(evidence.intervals(self.record), IntervalRow), "guardrail")
+        table = self._group(to_columns(evidence.intervals(self.record), IntervalRow))
         panels = {name: _follow_edge(columns) for name, columns in table.items()}
         panels = {name: columns for name, columns in panels.items() if columns["seconds"]}
         title = "Difference of bad shares, with what is allowed"
@@ -105,7 +111,7 @@ class Plots:
         """Draw each version's share of bad units by look."""
         from analysis.charts.comparison import rates as draw
 
-        table = _group(to_columns(rates.rates(self.record), rates.RateRow), "guardrail")
+        table = self._group(to_columns(rates.rates(self.record), rates.RateRow))
         panels = {name: _group(columns, "version") for name, columns in table.items()}
         title = "Bad units of each version, look by look"
         return draw(panels, steps=self._steps, marks=self._marks, title=title)
@@ -114,8 +120,8 @@ class Plots:
         """Draw how values lie, and between which edges their quantiles are."""
         from analysis.charts.comparison import distributions as draw
 
-        buckets = _group(to_columns(rates.distributions(self.record), rates.BucketRow), "guardrail")
-        brackets = _group(to_columns(rates.quantiles(self.record), rates.QuantileRow), "guardrail")
+        buckets = self._group(to_columns(rates.distributions(self.record), rates.BucketRow))
+        brackets = self._group(to_columns(rates.quantiles(self.record), rates.QuantileRow))
         return draw(
             {name: _group(columns, "version") for name, columns in buckets.items()},
             {name: _group(columns, "version") for name, columns in brackets.items()},
@@ -160,9 +166,8 @@ class Plots:
             "high": [row.high for row in rows],
         }
         groups: dict[str, Columns] = {
-            f"canary minus stable; better is left of zero; all rows together err with {level:g}": (
-                columns
-            )
+            f"canary minus stable; better is left of zero; all rows together err with {level:g}"
+            f"{_list_conditions(row.note for row in rows)}": columns
         }
         return draw(
             groups if rows else {},
@@ -242,6 +247,7 @@ class Plots:
         }
         level = self.record.state.plan.spec.false_winner
         title = f"better is left of zero; all goals together err with {level:g}"
+        title += _list_conditions(row.note for row in rows if row.conclusion != uplift.OPEN)
         groups: dict[str, Columns] = {title: columns}
         return draw(
             groups if rows else {},
@@ -283,7 +289,8 @@ class Plots:
                 "low": columns["low"],
                 "high": columns["high"],
             }
-            for name, columns in _group(table, "guardrail").items()
+            for name, columns in self._group(table).items()
+            if _has_results(columns)
         }
         return draw(
             groups,
@@ -371,6 +378,11 @@ class Plots:
             columns["otherwise"].append(seconds if differs else None)
         return draw(columns, ("as recorded", "otherwise"), "Decided again", labels=labels)
 
+    def _group(self, columns: Columns) -> dict[str, Columns]:
+        """Split columns by guardrail, those that are drawn."""
+        groups = _group(columns, "guardrail")
+        return {name: own for name, own in groups.items() if self.only is None or name in self.only}
+
     @property
     def _steps(self) -> Columns:
         return to_columns(timeline.weights(self.record), WeightRow)
@@ -414,6 +426,18 @@ def _add_share(columns: Columns, label: str, bounds: _Bounds, allowed: float | N
         None if bound is None else bound - 0.5 for bound in (*bounds, allowed)
     )
     _add_row(columns, label, (estimate, low, high), limit)
+
+
+def _list_conditions(notes: Iterable[str]) -> str:
+    """Return lines for a title: under what its conclusions hold; empty where it has none."""
+    conditions = dict.fromkeys(filter(None, notes))
+    return "".join(f"\n{line}" for own in conditions for line in wrap(own, _WIDTH))
+
+
+def _has_results(columns: Columns) -> bool:
+    """Return whether a guardrail was compared: what is only shown has no other result to draw."""
+    rows = zip(columns["case"], columns["difference"], strict=True)
+    return any(case != sensitivity.POOLED and own is not None for case, own in rows)
 
 
 def _find_action(event: str) -> str:

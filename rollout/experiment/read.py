@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from rollout.decide.record.facts import Started
 from rollout.errors import InputError, JournalError, ReplayError
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import Library, to_frame, to_time
+from rollout.explain.difference import FieldChange, compare_documents
 from rollout.journal import index
 from rollout.journal.location import from_words
 from rollout.journal.open import open_for_reading
 from rollout.plan.fields.units import duration
 from rollout.ports import Entry
 from rollout.review.history import history
+
+_MOST_CHANGES = 4  # of an edited plan, on a card
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,18 @@ class Experiments(Mapping[str, Experiment]):
                 record = history(self._entries[rollout])
             except (ReplayError, ValueError) as error:
                 raise JournalError(f"{rollout} cannot be read: {error}") from error
-            others = tuple(other for other in ids if other != rollout)
+            others = self._compare(rollout, ids)
             self._opened[rollout] = Experiment(record, self._frames, others, self._doubt)
         return self._opened[rollout]
+
+    def _compare(self, rollout: str, ids: Sequence[str]) -> dict[str, str]:
+        """Return the other rollouts of a plan's name, each with how its plan differs."""
+        plans = {own: _find_plan(self._entries[own]) for own in ids}
+        return {
+            other: _describe_edit(compare_documents(plan, plans[rollout]), other)
+            for other, plan in plans.items()
+            if other != rollout
+        }
 
     def overview(self) -> Any:
         """Return one row for each rollout, as a frame."""
@@ -131,3 +144,19 @@ class Experiments(Mapping[str, Experiment]):
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
+
+
+def _find_plan(entries: Iterable[Entry]) -> Mapping[str, Any]:
+    """Return the plan that a rollout began with, as plain data; none where it is not recorded."""
+    facts = (entry.fact for entry in entries)
+    return next((fact.plan for fact in facts if isinstance(fact, Started)), {})
+
+
+def _describe_edit(changes: Sequence[FieldChange], other: str) -> str:
+    """Describe how another rollout's plan differs."""
+    if not changes:
+        return "the same plan"
+    rest = len(changes) - _MOST_CHANGES
+    listed = "; ".join(map(str, changes[:_MOST_CHANGES]))
+    more = f"; {rest} more fields: `surefoot diff {other}`" if rest > 0 else ""
+    return f"another plan; from it to this one: {listed}{more}"

@@ -19,6 +19,7 @@ from rollout.decide.rules.view import view
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.decide.text.error_rates import rests_on
+from rollout.decide.text.experiment import condition_of
 from rollout.decide.text.measurement import describe_allowed, off_edge
 from rollout.decide.text.numbers import chance, decimal
 from rollout.errors import InputError
@@ -109,6 +110,7 @@ def explain(
         "false_rollback": confidence.false_rollback,
         "false_promotion": confidence.false_promotion,
         "numbers": fact.numbers,
+        "conditions": _list_conditions(state, fact.numbers),
         "rules": {g.name: _choose_rule(g) for g in state.plan.spec.guardrails},
         "notes": _collect_notes(state, before, fact.at),
         "turning_points": list_turning_points(state, fact),
@@ -117,6 +119,21 @@ def explain(
         "differs": list(differs),
     }
     return redact_values(explanation)
+
+
+def _list_conditions(state: RolloutState, numbers: Mapping[str, Any]) -> dict[str, str]:
+    """Return by goal under what its recorded conclusion holds; a journal may hold anything."""
+    goals = numbers.get("goals")
+    recorded = goals if isinstance(goals, Mapping) else {}
+    conclusions = {
+        name: own.get("conclusion") if isinstance(own, Mapping) else None
+        for name, own in recorded.items()
+    }
+    return {
+        name: condition_of(state, name, str(conclusion))
+        for name, conclusion in conclusions.items()
+        if name in state.goals
+    }
 
 
 def _collect_notes(state: RolloutState, before: Sequence[Entry], at: float) -> dict[str, list[str]]:
@@ -193,7 +210,9 @@ def text(explanation: dict[str, Any]) -> str:
     for name, numbers in explanation["numbers"].get("segments", {}).items():
         lines += ["", f"{name}: {numbers['verdict']}", *list_segment_numbers(numbers)]
     for name, numbers in explanation["numbers"].get("goals", {}).items():
-        lines += ["", f"{name} as a goal: {numbers['conclusion']}", *list_goal_numbers(numbers)]
+        condition = explanation["conditions"].get(name)
+        head = f"{name} as a goal: {numbers['conclusion']}{f', {condition}' if condition else ''}"
+        lines += ["", head, *list_goal_numbers(numbers)]
     lines += ["", "what would have changed it, by the same rules"]
     lines += [f"  {point}" for point in explanation["turning_points"]]
     lines += ["", "queries (of raw counters; increases are computed per series)"]

@@ -29,8 +29,12 @@ def compare_plans(old: Plan, new: Plan) -> list[FieldChange]:
     Guardrails and other named parts are compared by their names, so that another order is no
     difference.
     """
-    changes = [*_compare(old.document(), new.document(), "")]
-    return redact_values(changes)
+    return compare_documents(old.document(), new.document())
+
+
+def compare_documents(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[FieldChange]:
+    """Return the fields that differ between two plans as plain data, see `compare_plans`."""
+    return redact_values([*_compare(old, new, "")])
 
 
 def _compare(old: Any, new: Any, path: str) -> Iterator[FieldChange]:

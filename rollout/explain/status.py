@@ -21,7 +21,12 @@ from rollout.decide.state.hooks import describe_hooks
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with, format_split, observational
 from rollout.decide.text.evidence import describe_segment
-from rollout.decide.text.experiment import describe_progress, list_numbers, measure_goal
+from rollout.decide.text.experiment import (
+    condition_of,
+    describe_progress,
+    list_numbers,
+    measure_goal,
+)
 from rollout.decide.text.following import describe_following
 from rollout.decide.text.sentence import explain
 from rollout.decide.text.suppression import find_suppressed
@@ -59,6 +64,7 @@ class GoalLine:
     """One goal: what is concluded of it, and what is measured, in words and numbers.
 
     `low` and `high` bound the difference of shares at all looks at once; None before any look.
+    `condition` says under what a conclusion holds; empty without one.
     """
 
     name: str
@@ -67,6 +73,7 @@ class GoalLine:
     difference: float | None
     low: float | None
     high: float | None
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,8 +240,16 @@ def _list_goals(state: RolloutState) -> Iterator[GoalLine]:
     """Yield every goal with what is known of it."""
     for name, numbers in (list_numbers(state) if state.goals else {}).items():
         said = measure_goal(state, name)
-        bounds = (numbers[key] for key in ("difference", "low", "high"))
-        yield GoalLine(name, numbers["conclusion"], said, *bounds)
+        conclusion = numbers["conclusion"]
+        yield GoalLine(
+            name,
+            conclusion,
+            said,
+            difference=numbers["difference"],
+            low=numbers["low"],
+            high=numbers["high"],
+            condition=condition_of(state, name, conclusion),
+        )
 
 
 def _list_segments(state: RolloutState, judgement: Judgement) -> Iterator[SegmentLine]:

@@ -63,11 +63,14 @@ class CountedMesh:
             self.share, self._since = self._find_share(*self._since), (0, 0)
 
     def _find_share(self, canary: int, requests: int) -> float:
-        """Return the share of a look: a step's, where it is like one, else to a percent."""
+        """Return the share of a look: a step's, where it is like one, else to two digits.
+
+        The digits are those of the smaller side: a small share is not none, a large one not all.
+        """
         ramp, share = self.plan.spec.ramp, canary / requests
         steps = ramp.steps if isinstance(ramp, Steps) else [ramp.most]
         like = [s for s in (0.0, *steps, 1.0) if not _is_apart(canary, requests, s, _LIKE)]
-        return min(like, key=lambda step: abs(step - share), default=round(share, 2))
+        return min(like, key=lambda step: abs(step - share), default=_round(share))
 
     def read(self, plan: Plan, total: int, before: tuple[str, ...] | None = None) -> RouteStatus:
         """See rollout.ports.Router."""
@@ -104,6 +107,11 @@ class CountedMesh:
         """See rollout.ports.Router."""
         del plan
         return ""
+
+
+def _round(share: float) -> float:
+    rare = float(f"{min(share, 1 - share):.2g}")
+    return rare if share < 0.5 else 1 - rare
 
 
 def _is_apart(canary: int, requests: int, share: float, deviations: float) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analysis.counting.cursor import Arm
 from rollout.decide.evidence.exposure import share_of_all
 from rollout.decide.record.facts import Fact
-from rollout.decide.record.split import Split
+from rollout.decide.record.split import Split, split_at
 from rollout.errors import JournalMovedError, RouteError
 from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, RouteStatus
@@ -74,7 +74,11 @@ class MemoryRouter:
         del before
         if self.down:
             raise RouteError(self.down, unread=True)
-        return self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
+        status = self.statuses.get(self._get_id(plan), RouteStatus(Split(0, total), ""))
+        split = status.split
+        if split.total == total or split.canaries:
+            return status
+        return replace(status, split=split_at(split.share, total, split.way))
 
     def cached(
         self, plan: Plan, total: int, before: tuple[str, ...] | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rollout.decide.record.facts import Command, Fact, HumanSaid, Started
+from rollout.decide.record.split import FINE
 from rollout.decide.record.write_id import attempt_id
 from rollout.decide.rules.calibration import lacks_calibration
 from rollout.decide.rules.ramp import total_of
@@ -81,6 +82,7 @@ def started(
     """Return the fact that begins an attempt of a plan.
 
     `authority` is the installation's; the narrower of both is recorded, where it is not full.
+    Who only observes reads weights that others set, so the total does not follow from the plan.
     The past is read where the observer can; a comparison with the time before a switch has its own.
     """
     narrowest = find_narrowest(plan.spec.authority, authority)
@@ -90,7 +92,7 @@ def started(
         lived=0.0,
         plan=plan.document(),
         digest=plan.digest,
-        total=total_of(plan),
+        total=FINE if narrowest == "observe" else total_of(plan),
         controller=controller,
         uncalibrated=uncalibrated,
         attempt=attempt,

@@ -18,6 +18,7 @@ from analysis.rates import robust_test
 from analysis.rates.rate import RateMargin
 from benchmarks.worlds import paths
 from tests.support.counts import start
+from tests.support.examples import draw_up_to
 
 HUGE = 10**12
 EDGES = (10.0, 20.0, 25.0, 40.0, 50.0, math.inf)
@@ -135,7 +136,7 @@ def test_where_the_share_moves_only_share_bets_may_fall_and_never_to_a_loss(
     assert safe_then <= safe + 1e-9 * (1 + abs(safe))
 
 
-@settings(deadline=None, max_examples=40)
+@draw_up_to(40)
 @given(dispersions, st.floats(1, 2), st.integers(0, 40))
 def test_after_a_good_climb_too_more_bad_units_are_no_less_evidence(dispersion, inflation, stable):
     dispersion = replace(dispersion, inflation=inflation)

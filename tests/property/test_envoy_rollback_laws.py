@@ -4,7 +4,7 @@ import copy
 import json
 
 import hypothesis.strategies as st
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
@@ -13,6 +13,7 @@ from rollout.route.envoy.arms import Arms
 from rollout.route.envoy.live import list_leading
 from rollout.route.envoy.traffic import patch, split_of
 from rollout.route.envoy.walk import actions
+from tests.support.examples import draw_up_to
 
 ARMS = Arms("s-v1", "s-v2", "s-v2-shadow")
 WARD = Traffic.model_validate(
@@ -117,7 +118,7 @@ def giving(live):
     return {json.dumps(r["match"], sort_keys=True) for r in routes_of(live) if gives(r["route"])}
 
 
-@settings(deadline=None, max_examples=200)
+@draw_up_to(200)
 @given(stories())
 def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(story):
     first, live, before = story
@@ -127,7 +128,7 @@ def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(st
     assert patch(back, ARMS, Split(0), "back", WARD, before=before) == back
 
 
-@settings(deadline=None, max_examples=150)
+@draw_up_to(150)
 @given(files(), st.lists(st.sampled_from(SPLITS), min_size=1, max_size=4), st.booleans())
 def test_what_nobody_edited_is_the_very_file_again_but_for_its_version(first, splits, is_lost):
     """After a rollback, and after a promotion that is undone; a promotion leaves no note either."""
@@ -148,7 +149,7 @@ def test_what_nobody_edited_is_the_very_file_again_but_for_its_version(first, sp
         assert back["resources"] == first["resources"]
 
 
-@settings(deadline=None, max_examples=200)
+@draw_up_to(200)
 @given(stories())
 def test_a_rollback_leaves_nothing_of_ours_and_all_of_others(story):
     first, live, before = story

@@ -17,6 +17,7 @@ from rollout.decide.rules.view import view
 from rollout.errors import RouteError
 from rollout.ports import RouteStatus
 from rollout.simulate import MemoryRouter
+from tests.support.examples import draw_up_to
 from tests.support.worlds import Lab, plan
 
 SPLITS = st.sampled_from([Split(0), Split(1), Split(5), Split(50), Split(99), Split(100)])
@@ -56,7 +57,7 @@ def histories(draw: st.DrawFn) -> list[tuple[Any, ...]]:
     return draw(st.lists(step, max_size=8))
 
 
-@settings(max_examples=60, deadline=None)
+@draw_up_to(60)
 @given(
     histories(),
     st.sampled_from(["pause", "revert", "adopt"]),

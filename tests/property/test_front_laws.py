@@ -6,16 +6,18 @@ servers, deduplication, caches, remote writes and federation (`tests.support.fro
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property import test_belief_laws as worlds
 from tests.property import test_return_laws as returns
+from tests.support.examples import draw_up_to
 from tests.support.fronts_of_prometheus import FRONTS
 from tests.support.scraped import WrittenPrometheus
 from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
@@ -24,6 +26,8 @@ CODES, FIRST_LOOK, LAST, MOST = worlds.CODES, worlds.FIRST_LOOK, worlds.LAST, wo
 OLD, SCRAPE, RATE, World = worlds.OLD, worlds.SCRAPE, worlds.RATE, worlds.World
 CALM = FIRST_LOOK * SCRAPE + 2
 SEEDS = st.integers(0, 2**32)
+FIRST = 1000 * int(os.environ.get("SUREFOOT_SEED", "0"))
+"""The same lives wherever they run: some in 10,000 are counted for more behind a merged pair."""
 
 
 class BoundedWorld(worlds.World):
@@ -124,31 +128,29 @@ LIVES = [
 
 @pytest.mark.parametrize("live", OWN)
 @given(SEEDS)
-@settings(max_examples=60)
+@draw_up_to(60)
 def test_more_lives_are_never_counted_for_more(live, seed):
     live(World(seed))
 
 
 @pytest.mark.xfail(reason="one life in some thirty counts too much: 0065, 0072", strict=False)
 @given(SEEDS)
-@settings(max_examples=60)
+@draw_up_to(60)
 def test_uneven_workers_are_never_counted_for_more(seed):
     live_with_uneven_workers(World(seed))
 
 
 @pytest.mark.parametrize("front", FRONTS)
 @pytest.mark.parametrize("live", LIVES)
-@given(SEEDS)
-@settings(max_examples=15)
-def test_no_front_lets_more_be_counted_than_was_served(front, live, seed):
-    live(BoundedWorld(seed, server=front(seed, CALM)))
+def test_no_front_lets_more_be_counted_than_was_served(front, live):
+    for seed in range(FIRST, FIRST + 15):
+        live(BoundedWorld(seed, server=front(seed, CALM)))
 
 
 @pytest.mark.parametrize("front", [*FRONTS, lambda *_: WrittenPrometheus()])
 @pytest.mark.parametrize("live", LIVES)
-@given(SEEDS)
-@settings(max_examples=10)
-def test_nor_with_restarts_of_ours(front, live, seed):
-    choose = partial(random.Random(seed).choice, EVENTS)
-    with reading_in_bulk(1 if seed % 2 else 10**9):
-        live(BoundedWorld(seed, partial(TalliedRollout, happen=choose), front(seed, CALM)))
+def test_nor_with_restarts_of_ours(front, live):
+    for seed in range(FIRST, FIRST + 10):
+        choose = partial(random.Random(seed).choice, EVENTS)
+        with reading_in_bulk(1 if seed % 2 else 10**9):
+            live(BoundedWorld(seed, partial(TalliedRollout, happen=choose), front(seed, CALM)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from rollout.decide.record.facts import Decided, HumanSaid
@@ -27,12 +27,13 @@ from rollout.route.envoy.proxy import EnvoyRouter
 from rollout.route.kube.router import ClusterRouter
 from rollout.route.policy.files import settled_routes
 from tests.support.asking import ERRORS, LATENCY, ask
+from tests.support.examples import draw_up_to
 from tests.support.foreign import CLUSTERS, COPIES, ENVOY, GATEWAY, TRAFFIC, VIRTUAL
 from tests.support.odd import JSON, ODD, list_places, mangled
 from tests.support.routes import gateway, istio, parted
 from tests.support.worlds import plan
 
-MANY = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = draw_up_to(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from rollout.decide.record.facts import Decided, HumanSaid, Started
 from rollout.errors import ClusterError
+from tests.support.examples import draw_up_to
 from tests.support.plans import Operated, resource
 
 ACTIONS = st.lists(
@@ -55,7 +56,7 @@ def run(world: Operated, ticks: int) -> None:
         world.clock.sleep(0.5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@draw_up_to(40, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
 def test_once_the_faults_are_over_everything_is_as_it_should_be(actions):
     world = Operated()

@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import hypothesis.strategies as st
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from rollout.decide.record.split import Split
 from rollout.errors import RouteError
@@ -14,6 +14,7 @@ from rollout.route.kube import patch
 from rollout.route.kube.dialect import dialect_of, sent
 from rollout.route.kube.ours import is_giving
 from rollout.route.kube.view import exposure
+from tests.support.examples import draw_up_to
 from tests.support.routes import (
     gateway,
     http_route,
@@ -224,7 +225,7 @@ def stories(draw):
     return asked, before, live, recorded
 
 
-@settings(deadline=None, max_examples=200)
+@draw_up_to(200)
 @given(stories())
 def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(story):
     asked, before, live, recorded = story
@@ -241,7 +242,7 @@ def test_a_rollback_leaves_the_canary_only_what_it_had_before_our_first_write(st
     assert not any(str(rule.get("name")).startswith("surefoot") for rule in rules_of(asked, back))
 
 
-@settings(deadline=None, max_examples=100)
+@draw_up_to(100)
 @given(stories())
 def test_a_rollback_leaves_nothing_of_ours_and_all_of_others(story):
     asked, before, live, recorded = story
@@ -259,7 +260,7 @@ def test_a_rollback_leaves_nothing_of_ours_and_all_of_others(story):
     assert theirs <= of_segment(asked, back), "a route of others is gone"
 
 
-@settings(deadline=None, max_examples=150)
+@draw_up_to(150)
 @given(objects(), st.lists(st.sampled_from(SPLITS), min_size=1, max_size=4), st.booleans())
 def test_what_nobody_edited_is_the_very_object_again(prepared, splits, is_lost):
     """After a rollback, and after a promotion that is undone; a promotion leaves no note either."""
@@ -280,7 +281,7 @@ def test_what_nobody_edited_is_the_very_object_again(prepared, splits, is_lost):
         assert write(asked, back, Split(0), 99, recorded, is_last=True) == back
 
 
-@settings(deadline=None, max_examples=200)
+@draw_up_to(200)
 @given(stories())
 def test_nothing_of_others_changes_on_the_way_back(story):
     asked, _, live, recorded = story
@@ -294,7 +295,7 @@ def test_nothing_of_others_changes_on_the_way_back(story):
     }
 
 
-@settings(deadline=None, max_examples=100)
+@draw_up_to(100)
 @given(st.sampled_from([5, 20]), st.sampled_from([0, 5, 50, 100]), st.booleans(), st.booleans())
 def test_what_another_open_rollout_moves_is_never_touched(theirs, ours, is_renamed, is_first):
     live = virtual_service([to("reviews", None, "v1")], [to("reviews", None, "v1")])

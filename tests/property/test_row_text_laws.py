@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.errors import ObserveError
@@ -12,6 +12,7 @@ from rollout.observe.bulk.row_texts import MANY, RowTexts, find_many, read_answe
 from rollout.observe.matrix import make_series_key
 from rollout.observe.selectors.source import source_of
 from tests.support.asking import plan
+from tests.support.examples import draw_up_to
 
 PLAN = plan()
 SOURCE = source_of(PLAN, PLAN.spec.guardrails[1])
@@ -58,7 +59,7 @@ def write(result, spaces=(",", ":"), **more):
 
 
 @given(st.lists(rows(), min_size=1, max_size=6), st.sampled_from(((",", ":"), (", ", ": "))))
-@settings(max_examples=150, deadline=None)
+@draw_up_to(150)
 def test_rows_are_those_of_the_answer(some, spaces):
     body = write(some * MANY, spaces, warnings=[], stats={"a": [["]]}"]]})
     document = read_answer(body)
@@ -72,7 +73,7 @@ def test_rows_are_those_of_the_answer(some, spaces):
 
 
 @given(st.lists(rows(), min_size=1, max_size=6))
-@settings(max_examples=150, deadline=None)
+@draw_up_to(150)
 def test_label_sets_are_worked_out_as_one_by_one(some):
     texts = find_many(some, 1)
     if texts is None:

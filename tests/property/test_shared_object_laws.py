@@ -6,11 +6,12 @@ Their versions have the same names, so that each gives what the others call thei
 import copy
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 
 from rollout.decide.record.split import Split
 from rollout.route.kube.patch import patch
 from rollout.route.kube.view import exposure
+from tests.support.examples import draw_up_to
 from tests.support.routes import merged, plan, to, virtual_service
 
 ROUTES = {"a": "r1", "b": "r2", "c": "r3"}
@@ -40,7 +41,7 @@ def write(live, service, split, before, *, is_last):
     return copy.deepcopy(merged(live, change))
 
 
-@settings(deadline=None, max_examples=200)
+@draw_up_to(200)
 @given(ORDERS)
 def test_each_ends_as_it_was_decided_and_the_last_leaves_no_note(order):
     live, records, ends = fresh(), dict[str, tuple[str, ...]](), dict[str, str]()

@@ -13,12 +13,13 @@ from operator import le
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rollout.observe.tally.resume import WINDOW
 from tests.property import test_belief_laws as worlds
 from tests.support.asking import LATENCY
+from tests.support.examples import draw_up_to
 from tests.support.scraped import ObservedRollout, WrittenPrometheus
 from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
 
@@ -78,14 +79,14 @@ def beside(seed, events, live=None):
 @given(SEEDS)
 @example(96417)  # a process restarts, and comes to one unit less than it had
 @example(1607)  # what fell before the baseline is back after it
-@settings(max_examples=50)
+@draw_up_to(50)
 def test_restarts_and_looks_without_a_record_change_no_count(live, seed):
     live(UncheckedWorld(seed, beside(seed, EVENTS, live)))
 
 
 @pytest.mark.parametrize("live", LIVES)
 @given(SEEDS)
-@settings(max_examples=50)
+@draw_up_to(50)
 def test_an_answer_that_is_read_in_bulk_counts_the_same(live, seed):
     with reading_in_bulk(1):
         live(UncheckedWorld(seed, beside(seed, EVENTS, live)))
@@ -131,7 +132,7 @@ class Pod:
 @example(427)  # one that fell before the baseline has nothing to take back
 @example(821962035)  # a pod that ended before the baseline is back after a restart of ours
 @example(97997)  # a restarted pod grows past its old count by itself: that is no way back
-@settings(max_examples=60)
+@draw_up_to(60)
 @example(7194)  # one is back after another, without a new sample, was there all along
 @example(253614307)  # a pod that would be away for longer than what is read again
 def test_histograms_of_many_pods_count_the_same_in_bulk(seed):
@@ -143,7 +144,7 @@ def test_histograms_of_many_pods_count_the_same_in_bulk(seed):
 
 @given(SEEDS)
 @example(253614307)
-@settings(max_examples=60)
+@draw_up_to(60)
 def test_a_pod_that_is_away_for_longer_than_is_read_again_counts_nothing_twice(seed):
     """After a restart of ours it is a baseline, where a controller that goes on has a fall."""
     dice, server = np.random.default_rng(seed), WrittenPrometheus()

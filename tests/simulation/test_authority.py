@@ -97,7 +97,7 @@ def test_an_observer_takes_the_live_split_as_given_and_writes_nothing():
     give(lab, 25)
     lab.run(60)
     assert lab.state.phase == "observing"
-    assert lab.state.split == Split(25)
+    assert lab.state.split.share == 0.25
     assert {decided.action for decided in lab.decisions} == {"hold"}
     assert wishes(lab)[-1] == "roll back"
     assert "drifted" not in {fact.kind for fact in lab.facts}
@@ -106,7 +106,7 @@ def test_an_observer_takes_the_live_split_as_given_and_writes_nothing():
     assert last.sentence.endswith("; authority observe, so nothing is written.")
     give(lab, 5)  # people take it down themselves
     lab.run(10)
-    assert lab.state.split == Split(5)
+    assert lab.state.split.share == 0.05
     assert lab.router.writes == []
 
 

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rollout.cli.act.again import record_undo_or_retry
-from rollout.cli.act.command import worded
 from rollout.cli.text.screen import screen
-from rollout.decide.record.facts import Decided, HumanSaid
+from rollout.decide.record.facts import Decided
 from rollout.experiment.experiment import Experiment
 from rollout.explain.decision import explain, text
 from rollout.explain.status import report
@@ -25,50 +23,11 @@ from rollout.page.render import Links
 from rollout.ports import Entry
 from rollout.review.history import history
 from tests.support.experiments import TABLES
+from tests.support.following import tick
+from tests.support.trials import ALL, say
 from tests.support.worlds import GOOD, Behaviour, Lab, plan
 
 BAD = Behaviour(errors=0.08, wins=0.45, fails=0.12)
-GUARDRAILS: list[dict[str, Any]] = [
-    {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "2%"}},
-    {
-        "name": "preferred",
-        "pairs": {"series": "summary_pairs_total"},
-        "margin": {"absolute": "20%"},
-    },
-    {
-        "name": "judged",
-        "template": "quality/verdict",
-        "margin": {"absolute": "5%"},
-        "lag": "8s",
-        "labels": {"judge": "judge"},
-    },
-    {
-        "name": "people",
-        "human": {"of": "judged", "series": "summary_label_pairs_total", "judge": "judge"},
-        "labels": {"version": "version"},
-    },
-]
-ALL: dict[str, Any] = {
-    "guardrails": GUARDRAILS,
-    "segments": [{"label": "site", "values": ["a", "b", "c"], "guardrails": ["errors", "judged"]}],
-    "goals": [{"guardrail": "errors"}, {"guardrail": "preferred"}],
-    "deadline": "9m",
-}
-
-
-def say(lab: Lab, command: Any) -> None:
-    if command in {"undo", "retry"}:
-        spoken = worded(command, actor="ada@host", reason="", now=lab.clock.now())
-        record_undo_or_retry(lab.journal, lab.plan.name, spoken)
-        return
-    spoken = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command=command, actor="ada")
-    lab.journal.append([spoken], lab.entries[-1].seq)
-
-
-def tick(lab: Lab, seconds: float) -> None:
-    for _ in range(round(seconds / 0.5)):
-        lab.controller.tick()
-        lab.clock.sleep(0.5)
 
 
 def end(lab: Lab) -> None:

@@ -85,7 +85,8 @@ def rollout_panel(report: Report) -> RenderableType:
 
 def _describe_goal(goal: GoalLine) -> str:
     """Say what is known of a goal on one line."""
-    return f"goal  {goal.name}, {goal.conclusion}: {goal.said}"
+    condition = f" {goal.condition}" if goal.condition else ""
+    return f"goal  {goal.name}, {goal.conclusion}{condition}: {goal.said}"
 
 
 def _describe_segment(segment: SegmentLine) -> str:

@@ -69,10 +69,14 @@ class Split:
         return 0.0 if self.way == "mirror" else self.share
 
 
+FINE = 10_000
+"""The total of splits whose shares are no whole per cents."""
+
+
 def total_for(shares: Iterable[float]) -> int:
-    """Return 100 where every share is a whole per cent, else 10,000."""
+    """Return 100 where every share is a whole per cent, else `FINE`."""
     whole = all(abs(share * 100 - round(share * 100)) < 1e-9 for share in shares)
-    return 100 if whole else 10_000
+    return 100 if whole else FINE
 
 
 def split_at(share: float, total: int, way: Way = "weights") -> Split:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from analysis.verdict.pairs_test import PairsTest
+from analysis.verdict.verdict import Verdict
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.comparison import observational
 from rollout.decide.text.kinds.pairs import describe_orders
 from rollout.decide.text.kinds.unweighed import explain_rule
 from rollout.decide.text.measurement import spread
@@ -11,6 +13,8 @@ from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import percent
 
 INDEPENDENT = "error rates assume independent requests"
+_PROVEN = {"safe": "proven within its margin", "harmful": "worse than its margin allows"}
+INDEPENDENCE = "if requests are independent"
 
 
 def is_independent(state: RolloutState, name: str) -> bool:
@@ -46,6 +50,34 @@ def _unshown(state: RolloutState, name: str) -> str:
         return ""
     rate = percent(float(f"{own.rate:.2g}"))
     return f"; more than stable's {rate} counts for less, since its past shows too few of them"
+
+
+def describe_condition(state: RolloutState, name: str) -> str:
+    """Describe under what a verdict or a conclusion holds; of a segment, what holds for the whole.
+
+    What no past shows is named with each of them, and not only where the rollout began: pods that
+    differ for good pass for the version where no label tells them apart.
+    """
+    wholes = {segment.name: segment.of for segment in state.plan.spec.segment_guardrails}
+    own = wholes.get(name, name)
+    if isinstance(state.guardrails[own].test, PairsTest):
+        return "if pairs do not depend on each other"
+    if is_independent(state, own):
+        return INDEPENDENCE
+    past = "bad units come as in stable's past"
+    past += f" of all {own}" if own != name else ""
+    if is_of_totals(state, own):
+        return f"if pods do not differ for good (no label tells them apart) and {past}"
+    return f"if {past}"
+
+
+def explain_verdict(state: RolloutState, name: str, verdict: Verdict) -> str:
+    """Explain a verdict: under what it holds, or why there is none; empty where it is open."""
+    words = _PROVEN.get(verdict.kind)
+    if words is None or not state.measured[name].test.weighs_evidence:
+        return verdict.reason
+    basis = "; observational" if observational(state.plan) else ""
+    return f"{words}, {describe_condition(state, name)}{basis}"
 
 
 def assumptions(state: RolloutState) -> list[str]:

@@ -10,6 +10,7 @@ from analysis.verdict.pairs_test import PairsGoal
 from analysis.verdict.superiority_test import Conclusion, GoalResult, GoalTest
 from rollout.decide.evidence.goals import conclude_goals, conclude_in_segments
 from rollout.decide.state.rollout import RolloutState
+from rollout.decide.text.error_rates import describe_condition
 from rollout.decide.text.evidence import describe_suppressed, find_segment, list_measured
 from rollout.decide.text.kinds.pairs import compare_pairs
 from rollout.decide.text.measurement import name_bad
@@ -65,7 +66,7 @@ def describe_progress(state: RolloutState, clock: float) -> str:
 
 
 def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) -> str:
-    """Describe one goal that is better or worse, and how unlikely that is by chance alone."""
+    """Describe one goal that is better or worse, under what, and how unlikely it is by chance."""
     level = state.plan.spec.false_winner
     result = conclude_in_segments(state)[name]
     evidence = result.better_of_all if conclusion == "better" else result.worse_of_all
@@ -75,9 +76,25 @@ def describe_conclusion(state: RolloutState, name: str, conclusion: Conclusion) 
         family = f" over {count} goal{'s' if count > 1 else ''} and {segments} in segments"
     bound = percent(level) if name in find_suppressed(state) else chance(evidence)
     return (
-        f"{name} is {conclusion}: {measure_goal(state, name)}; chance of this from "
+        f"{name} is {conclusion}, {describe_condition(state, name)}: "
+        f"{measure_goal(state, name)}; chance of this from "
         f"equal versions: below {bound}{family} (the plan accepts {percent(level)})"
     )
+
+
+def condition_of(state: RolloutState, name: str, conclusion: str) -> str:
+    """Return under what a goal's conclusion holds; empty where there is none."""
+    return "" if conclusion == "undecided" else describe_condition(state, name)
+
+
+def describe_goals(state: RolloutState) -> dict[str, str]:
+    """Describe each goal of all units: what is concluded, under what, and what is measured."""
+    texts = {}
+    for name, result in conclude_goals(state).items() if state.goals else ():
+        condition = condition_of(state, name, result.conclusion)
+        heads = [result.conclusion, *filter(None, [condition])]
+        texts[name] = f"{', '.join(heads)}: {measure_goal(state, name)}"
+    return texts
 
 
 def describe_no_winner(state: RolloutState, _: str = "") -> str:

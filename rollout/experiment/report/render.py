@@ -38,6 +38,11 @@ CHARTS: Mapping[str, str] = {
 }
 """The charts of a report, and what each shows, for those who cannot see it."""
 
+_BY_GUARDRAIL = {"rates", "intervals"}
+"""Charts with a panel for each guardrail, whose rows are all of one height."""
+
+_PANELS_ON_A_PAGE, _ROWS_ON_A_PAGE = 5, 18
+
 _OPTIONAL = {"segments", "goals", "pairs", "quality"}
 """Charts that are left out where their table is empty."""
 
@@ -75,8 +80,9 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    compared = document.tables["uplift"]
     asked = [name for name in CHARTS if name not in _OPTIONAL or document.tables[name]]
-    charts = {name: _draw(experiment.plot, name) for name in asked}
+    charts = {name: _draw_parts(experiment, document, name) for name in asked}
     return environment.get_template(_TEMPLATE).render(
         report=document,
         headings=HEADINGS,
@@ -85,8 +91,31 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         cell=_write_cell,
         plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
         events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
+        conditions=[*dict.fromkeys(filter(None, (row["note"] for row in compared)))],
         changes=[row for row in document.tables["sensitivity"] if row["changes"]],
     )
+
+
+def _draw_parts(
+    experiment: Experiment, document: ReportDocument, name: str
+) -> list[dict[str, str]]:
+    """Return a chart as drawings that each fit on a printed page: some guardrails in each."""
+    record = experiment.record
+    guardrails = [guardrail.name for guardrail in record.state.plan.spec.guardrails]
+    if name == "sensitivity":
+        cases = len({row["case"] for row in document.tables[name]})
+        size = max(_ROWS_ON_A_PAGE // max(cases, 1), 1)
+        rows = [row for row in document.tables[name] if row["difference"] is not None]
+        guardrails = [own for own in guardrails if any(row["guardrail"] == own for row in rows)]
+    elif name == "distributions":
+        guardrails = list(dict.fromkeys(row["guardrail"] for row in document.tables["quantiles"]))
+        size = _PANELS_ON_A_PAGE
+    else:
+        size = _PANELS_ON_A_PAGE if name in _BY_GUARDRAIL else len(guardrails)
+    if len(guardrails) <= size:
+        return [_draw(experiment.plot, name)]
+    parts = [guardrails[start : start + size] for start in range(0, len(guardrails), size)]
+    return [_draw(Plots(record, frozenset(names)), name) for names in parts]
 
 
 def _draw(plots: Plots, name: str) -> dict[str, str]:
@@ -103,7 +132,7 @@ def _write_cell(row: Row, name: str) -> str:
     if value is None or value == "":
         return ""
     if name in _SHARES:
-        return f"{value * 100:.3g} %"
+        return f"{value * 100:.3g}\u00a0%"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, float):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.verdict.superiority_test import GoalResult, GoalTest, SuperiorityTest
 from rollout.decide.evidence.goals import conclude_in_segments
 from rollout.decide.text.evidence import describe_suppressed
-from rollout.decide.text.experiment import list_goal_numbers
+from rollout.decide.text.experiment import condition_of, list_goal_numbers
 from rollout.decide.text.suppression import Suppression, find_suppressed
 from rollout.experiment.tables import uplift
 from rollout.experiment.tables.retest import list_counts
@@ -24,8 +24,8 @@ class GoalRow:
     `low` and `high` bound the difference of shares of bad units at all looks at once; `change` is
     the ratio of the shares less 1, with bounds of its own (None: without one). `better` and
     `worse` are evidence as log10, alone and corrected for all goals (e-Holm); `needed` is what a
-    conclusion takes. `note` says what is not enough, or why a segment's numbers are not
-    told.
+    conclusion takes. `note` says what is not enough, why a segment's numbers are not told,
+    or under what the conclusion holds.
     """
 
     goal: str
@@ -98,7 +98,7 @@ def _build_row(
         worse_of_all=numbers_shown["worse_of_all"],
         needed=numbers["needed"],
         level=level,
-        note=_note(own, segment, why),
+        note=_note(own, segment, why) or condition_of(state, guardrail.name, result.conclusion),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from analysis.verdict.readout import Readout
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.rules.view import View, view
+from rollout.decide.text.error_rates import explain_verdict
 from rollout.decide.text.measurement import describe_allowed
 from rollout.experiment.tables.evidence import describe_share
 from rollout.plan.model.guardrail import Guardrail
@@ -89,7 +90,8 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
         harm=readout.harm,
         safety=readout.safe,
         plan=describe_allowed(guardrail),
-        note=verdict.reason or _note(readout, guardrail),
+        note=explain_verdict(last.state, guardrail.name, verdict)
+        or _note(last, readout, guardrail),
     )
 
 
@@ -107,12 +109,14 @@ def _find_change(readout: Readout, guardrail: Guardrail) -> float | None:
     return readout.estimate / reference if reference > 0 else None
 
 
-def _note(readout: Readout, guardrail: Guardrail) -> str:
+def _note(last: View, readout: Readout, guardrail: Guardrail) -> str:
     if readout.ratio is not None and readout.ratio_low is not None:
         bounds = f"{readout.ratio_low:.3g} to {readout.ratio_high:.3g}"
         return f"the canary's is {readout.ratio:.3g} times stable's, roughly {bounds}"
     if not guardrail.metric.is_evidence or readout.estimate is not None:
         return ""
+    if last.state.warm_at is None and guardrail.metric.pairs is None:
+        return "not enough: nothing is compared before the canary's warm-up, which has not begun"
     return f"not enough: {_find_lack(readout, guardrail)}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.verdict.readout import Readout
+from rollout.decide.text.error_rates import explain_verdict
 from rollout.decide.text.evidence import describe_suppressed
 from rollout.decide.text.suppression import find_suppressed
 from rollout.errors import InputError
@@ -85,10 +86,11 @@ def segments(
     for segment in every:
         if label is None or segment.label == label:
             verdict = last.judgement.segment_verdicts[segment.name]
+            explained = explain_verdict(last.state, segment.name, verdict)
             yield _build_row(
                 segment,
                 None if segment.name in suppressed else readouts[segment.name],
-                (verdict.kind, notes.get(segment.name, verdict.reason)),
+                (verdict.kind, notes.get(segment.name, explained)),
                 compared.get(segment.name),
                 level,
             )

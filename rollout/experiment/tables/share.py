@@ -14,6 +14,8 @@ from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.experiment.frame import to_time
+from rollout.experiment.tables.scorecard import find_last_view
+from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
 
@@ -95,6 +97,7 @@ def health(record: RecordedRollout) -> Iterator[HealthRow]:
         if guardrail.metric.judge:
             yield _find_judges(record, guardrail)
         yield from _list_unread(record, guardrail.name)
+        yield from _find_silence(record, guardrail.name)
 
 
 def _judge_share(state: RolloutState) -> HealthRow:
@@ -170,6 +173,15 @@ def _find_coverage(record: RecordedRollout, guardrail: Guardrail) -> HealthRow:
     is_uneven = bool(state.label_shares) and sample_ratio.mismatched(state.label_shares)
     answer = f"labels for each request: {canary:.3g} of the canary's, {stable:.3g} of stable's"
     return HealthRow(question, "attention" if is_uneven else "ok", answer)
+
+
+def _find_silence(record: RecordedRollout, name: str) -> Iterator[HealthRow]:
+    """Yield since when a guardrail had nothing new at the last look; nothing where it had."""
+    last = find_last_view(record)
+    if name in last.blind:
+        own = last.blind[name]
+        answer = f"at the last look it was blind for {duration(last.now - own.since)}: {own.reason}"
+        yield HealthRow(f"{name}: is anything new counted?", "attention", answer)
 
 
 def _list_unread(record: RecordedRollout, name: str) -> Iterator[HealthRow]:

@@ -25,6 +25,7 @@ from analysis.rates.rate import RateMargin
 from analysis.verdict.histogram_test import HistogramTest
 from analysis.verdict.rate_test import RateTest
 from analysis.verdict.readout import Readout
+from rollout.decide.text.experiment import condition_of
 from rollout.errors import InputError
 from rollout.experiment.tables.evidence import describe_share
 from rollout.experiment.tables.retest import list_counts
@@ -46,7 +47,7 @@ class UpliftRow:
     `at_most` bounds it from above with all of it. `change` is the ratio of the shares less 1, with
     its own bounds (None: without one). `better` and `worse` are evidence as log10, `needed` what a
     conclusion at `level` takes; `better_of_all` and `worse_of_all` are corrected for all rows
-    (e-Holm), and so is the `conclusion`.
+    (e-Holm), and so is the `conclusion`; `note` says under what it holds.
     """
 
     guardrail: str
@@ -69,6 +70,7 @@ class UpliftRow:
     needed: float
     level: float
     conclusion: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def uplift(record: RecordedRollout, level: float) -> Iterator[UpliftRow]:
         for what, looks in _list_questions(record, guardrail)
     ]
     rows = [_build_row(own.name, what, looks, level) for own, what, looks in questions]
-    yield from correct(rows, level)
+    for row in correct(rows, level):
+        yield replace(row, note=condition_of(record.state, row.guardrail, row.conclusion))
 
 
 def correct(rows: Sequence[UpliftRow], level: float) -> Iterator[UpliftRow]:

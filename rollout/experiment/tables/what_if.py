@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from rollout.decide.evidence.goals import conclude_goals
 from rollout.decide.fold import fold
+from rollout.decide.record.base import describe_first
 from rollout.decide.record.facts import Observed, Started
 from rollout.decide.rules.view import view
-from rollout.decide.state.rollout import RolloutState
-from rollout.errors import InputError, ReplayError
+from rollout.decide.state.rollout import RolloutState, begin_rollout
+from rollout.decide.text.numbers import join
+from rollout.errors import InputError
 from rollout.experiment.frame import to_time
+from rollout.experiment.tables.uplift import BETTER, WORSE
+from rollout.plan.fields.metric import DeclaredMetric
+from rollout.plan.model.guardrail import Guardrail
+from rollout.plan.model.plan import Plan
 from rollout.plan.reading.files import load_single
 from rollout.review.history import RecordedRollout
 
@@ -29,6 +38,8 @@ _LIMITS = ("margin", "tolerance", "limit", "slower", "above", "below", "times", 
 class WhatIfRow:
     """When a conclusion was reached first: by the recorded plan, and by the other one.
 
+    Conclusions are harm, proof that all is safe, and those of each plan's goals.
+
     Both see the same looks with the same weights: what the other plan would have made of the
     traffic is not known. None: not reached in the recorded looks.
     """
@@ -41,23 +52,39 @@ class WhatIfRow:
     note: str
 
 
-def what_if(record: RecordedRollout, plan: Mapping[str, Any]) -> Iterator[WhatIfRow]:
-    """Yield when each conclusion was reached first, by either plan.
+@dataclass(frozen=True)
+class _Course:
+    """What one plan asks of the record, and when each answer was reached.
 
-    `plan` is a whole document. Raises InputError for a plan that the record cannot be judged by.
+    Each question has the texts of what it lacks: guardrails and segments that were not counted.
     """
-    before = _conclude(record, None)
-    after = _conclude(record, plan)
-    for conclusion in (HARM, SAFETY):
-        recorded, other = before.get(conclusion), after.get(conclusion)
-        started = record.state.started_at
+
+    asked: Mapping[str, list[str]]
+    reached: Mapping[str, float]
+
+
+def what_if(record: RecordedRollout, plan: Mapping[str, Any]) -> Iterator[WhatIfRow]:
+    """Yield when each conclusion was reached first, by either plan; those of goals come last.
+
+    `plan` is a whole document. Raises InputError for a plan that the record cannot be judged by:
+    one of other versions, or with a guardrail that reads another metric than the recorded one.
+    """
+    before, after = _conclude(record, None), _conclude(record, plan)
+    both = (("the recorded plan", before), ("the other plan", after))
+    started = record.state.started_at
+    for conclusion in dict.fromkeys((*before.asked, *after.asked)):
+        recorded, other = before.reached.get(conclusion), after.reached.get(conclusion)
+        notes = [_describe(recorded, other)]
+        if other is None and (lacking := after.asked.get(conclusion)):
+            notes.append(f"the record has no counts of {join(lacking)}")
+        whose = [f"no goal of {own}" for own, course in both if conclusion not in course.asked]
         yield WhatIfRow(
             conclusion=conclusion,
             recorded_seconds=None if recorded is None else recorded - started,
             recorded_at=None if recorded is None else to_time(recorded),
             seconds=None if other is None else other - started,
             at=None if other is None else to_time(other),
-            note=_describe(recorded, other),
+            note="; ".join([*whose, *notes[1:]] if whose else notes),
         )
 
 
@@ -111,10 +138,11 @@ def _find_started(record: RecordedRollout) -> Started:
     return next(entry.fact for entry in record.entries if isinstance(entry.fact, Started))
 
 
-def _conclude(record: RecordedRollout, plan: Mapping[str, Any] | None) -> dict[str, float]:
+def _conclude(record: RecordedRollout, plan: Mapping[str, Any] | None) -> _Course:
     """Return when each conclusion was reached first; without a plan by the recorded one."""
+    first = record.states[0] if plan is None else _begin_by(record, plan)
     reached: dict[str, float] = {}
-    for state, at in _list_looks(record, plan):
+    for state, at in _list_looks(record, None if plan is None else first):
         if state.is_terminal:
             break
         judgement = view(state, at).judgement
@@ -122,30 +150,91 @@ def _conclude(record: RecordedRollout, plan: Mapping[str, Any] | None) -> dict[s
             reached.setdefault(HARM, at)
         if judgement.safe:
             reached.setdefault(SAFETY, at)
-    return reached
+        for name, result in conclude_goals(state).items():
+            reached.setdefault(f"{name} is {result.conclusion}", at)
+    return _Course(_list_questions(record.state.plan, first), reached)
+
+
+def _list_questions(recorded: Plan, first: RolloutState) -> dict[str, list[str]]:
+    """List what a plan asks, each with what the record does not count of it.
+
+    A promotion waits for no segment, so that proof lacks none.
+    """
+    spec = first.plan.spec
+    whole = _find_gaps(recorded, spec.guardrails)
+    parts = [s.guardrail for s in spec.segment_guardrails if s.of not in whole]
+    questions = {
+        HARM: [*whole.values(), *_find_gaps(recorded, parts).values()],
+        SAFETY: [*whole.values()],
+    }
+    for name in first.goals:
+        for conclusion in (BETTER, WORSE):
+            questions[f"{name} is {conclusion}"] = [whole[name]] if name in whole else []
+    return questions
 
 
 def _list_looks(
-    record: RecordedRollout, plan: Mapping[str, Any] | None
+    record: RecordedRollout, first: RolloutState | None
 ) -> Iterator[tuple[RolloutState, float]]:
-    state: RolloutState | None = None
+    """Yield the state after each look; with a first state all are folded from it."""
+    state = first
     for entry, recorded in zip(record.entries, record.states, strict=True):
-        fact = entry.fact
-        if plan is None:
+        if first is None:
             state = recorded
-        elif isinstance(fact, Started):
-            state = _begin(fact.model_copy(update={"plan": dict(plan)}), entry.seq)
-        else:
-            state = fold(state, fact, entry.seq)
-        if isinstance(fact, Observed):
-            yield state, fact.at
+        elif not isinstance(entry.fact, Started):
+            state = fold(state, entry.fact, entry.seq)
+        if isinstance(entry.fact, Observed) and state is not None:
+            yield state, entry.fact.at
 
 
-def _begin(fact: Started, number: int) -> RolloutState:
+def _begin_by(record: RecordedRollout, plan: Mapping[str, Any]) -> RolloutState:
+    """Return the first state by another plan. Raises InputError where it asks something else."""
+    state = _begin(_find_started(record).model_copy(update={"plan": dict(plan)}))
+    recorded, other = record.state.plan.spec, state.plan.spec
+    subjects = [
+        f"{spec.service} from {spec.stable.version} to {spec.canary.version}"
+        for spec in (recorded, other)
+    ]
+    if subjects[0] != subjects[1]:
+        raise InputError(f"the record is of {subjects[0]}, and this plan is of {subjects[1]}")
+    metrics = {guardrail.name: _find_counted(guardrail) for guardrail in recorded.guardrails}
+    for guardrail in other.guardrails:
+        counted = _find_counted(guardrail)
+        if metrics.get(guardrail.name, counted) != counted:
+            raise InputError(
+                f"guardrail {guardrail.name!r} reads another metric in this plan, of which the "
+                "record has no counts"
+            )
+    return state
+
+
+def _find_gaps(recorded: Plan, guardrails: Iterable[Guardrail]) -> dict[str, str]:
+    """Return the guardrails that the record does not count, in words.
+
+    One that it counts under another name is told with that name.
+    """
+    spec, gaps = recorded.spec, {}
+    counted_ones = [*spec.guardrails, *(segment.guardrail for segment in spec.segment_guardrails)]
+    names = {guardrail.name: _find_counted(guardrail) for guardrail in counted_ones}
+    for guardrail in guardrails:
+        if (name := guardrail.name) not in names:
+            counted = _find_counted(guardrail)
+            twin = next((other for other, own in names.items() if own == counted), None)
+            gaps[name] = f"{name} (it counts the same as {twin})" if twin else name
+    return gaps
+
+
+def _find_counted(guardrail: Guardrail) -> DeclaredMetric:
+    """Return what is counted of a metric, whatever is asked of the counts."""
+    return replace(guardrail.metric, edge=None, needs_stable=True, human=None)
+
+
+def _begin(fact: Started) -> RolloutState:
     try:
-        return fold(None, fact, number)
-    except (ReplayError, ValueError) as error:
-        raise InputError(f"the record cannot be judged by this plan: {error}") from error
+        return begin_rollout(fact)
+    except ValueError as error:
+        problem = describe_first(error) if isinstance(error, ValidationError) else str(error)
+        raise InputError(f"the record cannot be judged by this plan: {problem}") from error
 
 
 def _describe(recorded: float | None, other: float | None) -> str:

@@ -47,6 +47,7 @@ def list_numbers(value):
     ]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_table_and_chart_stands_and_has_no_nan(world):
     _, _, exp = world
     for name in TABLES:
@@ -77,6 +78,7 @@ def test_both_orders_have_the_controllers_numbers(world):
     assert goal["canary_units"] == both["won"] + both["lost"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_plan_without_pairs_has_none(good):
     assert len(good.pairs()) == 0
     assert "read first" not in to_page(good, compose(good))

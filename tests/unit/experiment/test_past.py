@@ -117,3 +117,36 @@ def test_the_end_is_after_the_start(plan_file):
     at = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(InputError, match="the start is before the end"):
         rollout.from_prometheus(plan_file, at, at)
+
+
+@pytest.mark.parametrize("canary", [10, 300, 99_900])
+def test_a_share_between_whole_per_cents_is_neither_none_nor_all(plan_file, canary):
+    rows = [
+        (BEGIN + 15 * look, "errors", version, units, units // 100)
+        for look in range(LOOKS)
+        for version, units in (("v2", canary), ("v1", 100_000 - canary))
+    ]
+    frame = pd.DataFrame(rows, columns=["at", "guardrail", "version", "units", "bad"])
+    experiment = rollout.from_frame(frame, plan_file)
+    last = experiment.share().iloc[-1]
+    assert last["expected"] == pytest.approx(canary / 100_000)
+    assert not last["is_mismatch"]
+    assert experiment.scorecard()["canary_units"].item() > 50 * canary
+    wish = experiment.record.state.explanation.sentence
+    assert ("promote" if canary > 50_000 else "advance") in wish
+
+
+@pytest.mark.parametrize("versions", [[], ["v1"], ["v2"]])
+def test_a_metric_that_is_missing_leaves_the_others_compared(plan_file, versions):
+    document = yaml.safe_load(plan_file.read_text(encoding="utf-8"))
+    words = {"name": "words", "template": "quality/verdict", "margin": {"absolute": "5%"}}
+    document["spec"]["guardrails"].append(words)
+    plan_file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    frame = count(0.05)
+    judged = frame[frame["version"].isin(versions)].assign(guardrail="words")
+    experiment = rollout.from_frame(pd.concat([frame, judged]), plan_file)
+    verdicts = dict(experiment.scorecard()[["guardrail", "verdict"]].itertuples(index=False))
+    assert verdicts == {"errors": "harmful", "words": "blind"}
+    health = experiment.health().set_index("question")
+    assert "blind for" in health["answer"]["words: is anything new counted?"]
+    assert "of no journal" in repr(experiment)

@@ -56,6 +56,7 @@ def test_nothing_is_held_up_by_people(world):
     assert lab.state.phase == "promoted"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_table_and_chart_stands_and_has_no_nan(world):
     _, _, exp = world
     for name in TABLES:

@@ -398,3 +398,24 @@ def test_a_series_after_one_that_ended_counts_where_its_process_began_anew(
     scrapes.meta("up", [1] * 13, **TARGET)
     scrapes.meta("envoy_server_uptime", uptime, **TARGET)
     assert count(scrapes)[0] == counted
+
+
+@pytest.mark.parametrize("rollout", [ObservedRollout, TalliedRollout])
+def test_a_leap_right_after_another_server_s_sample_is_believed_no_sooner(rollout):
+    """A merged pair shows one server's last sample and the other's first 2.5 s apart.
+
+    Two members that are new to a sum, one after the other, are no pace that lasts.
+    """
+    lab = Scrapes(rollout)
+    lab.write("v1", [1000 + 100 * n for n in range(20)])
+    lab.write("v2", [800 + 60 * n for n in range(8)])
+    labels = {"destination_service": "summarizer", "destination_version": "v2"}
+    labels |= {"envoy_response_code": "200"}
+    lab.look(3, 6)
+    lab.server.write(RATE, labels, 7 * SCRAPE + 12.5, 800 + 60 * 7)
+    lab.rollout.look(7 * SCRAPE + 13)
+    lab.write("v2", [600_000, 1_200_000, *[1_200_000 + 60 * n for n in range(1, 8)]], first=8)
+    lab.look(9, 9)
+    assert "from 1,220 to 600,000" in lab.rollout.problem
+    lab.look(10, 16)
+    assert sum(lab.rollout.total.canary) < 2_000

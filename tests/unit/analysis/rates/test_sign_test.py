@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.rates.sign_test import (
@@ -17,6 +17,7 @@ from analysis.rates.sign_test import (
     find_boundary,
     log_mixture,
 )
+from tests.support.examples import draw_up_to
 
 ALPHA = 0.05
 
@@ -90,7 +91,7 @@ def test_bounds_hold_at_all_looks_at_once():
         max_size=20,
     )
 )
-@settings(max_examples=200, deadline=None)
+@draw_up_to(200)
 def test_an_estimate_lies_in_its_bounds_and_nothing_is_no_number(looks):
     test = SignTest()
     for n_c, x_c, n_s, x_s in looks:

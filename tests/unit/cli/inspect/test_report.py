@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from tests.support.undrawn import leave_charts_out
 
 RECORDED = Path(__file__).parents[4] / "notebooks" / "data" / "demo.jsonl"
 BAD = "discharge-summarizer-v3"
@@ -22,6 +23,19 @@ def write_report(path, *more):
     done = call("report", BAD, "--journal", RECORDED, "--to", path, *more)
     assert done.exit_code == 0, done.output
     return done.output
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A report as it is written, charts and all, and what its command prints."""
+    path = tmp_path_factory.mktemp("report") / "own.html"
+    return path, write_report(path)
+
+
+@pytest.fixture(scope="module")
+def document():
+    """The same as JSON."""
+    return json.loads(call("report", BAD, "--journal", RECORDED, "--json").output)
 
 
 class Reader(HTMLParser):
@@ -39,9 +53,9 @@ class Reader(HTMLParser):
         self.loaded |= {own.get("src"), own.get("srcset")}
 
 
-def test_a_report_is_one_file_that_loads_nothing_and_runs_nothing(tmp_path):
-    path = tmp_path / "own.html"
-    assert "rolled back after 23s" in write_report(path)
+def test_a_report_is_one_file_that_loads_nothing_and_runs_nothing(report):
+    path, output = report
+    assert "rolled back after 23s" in output
     reader = Reader()
     reader.feed(path.read_text(encoding="utf-8"))
     assert {link[1:] for link in reader.links - {None}} <= reader.ids
@@ -50,18 +64,16 @@ def test_a_report_is_one_file_that_loads_nothing_and_runs_nothing(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_same_record_gives_the_same_bytes(tmp_path):
-    first, second = tmp_path / "a.html", tmp_path / "b.html"
-    write_report(first)
-    write_report(second)
-    assert first.read_bytes() == second.read_bytes()
+def test_the_same_record_gives_the_same_bytes(report, tmp_path):
+    path, _ = report
+    again = tmp_path / "again.html"
+    write_report(again)
+    assert again.read_bytes() == path.read_bytes()
 
 
-def test_a_report_has_the_log_the_digests_and_the_replay(tmp_path):
-    path = tmp_path / "own.html"
-    write_report(path)
+def test_a_report_has_the_log_the_digests_and_the_replay(report, document):
+    path, _ = report
     text = path.read_text(encoding="utf-8")
-    document = json.loads(call("report", BAD, "--journal", RECORDED, "--json").output)
     assert document["replay"] == {"looks": 12, "decisions": 8, "differ": []}
     for key in ("digest", "hash", "rollout"):
         assert document[key] in text
@@ -70,8 +82,7 @@ def test_a_report_has_the_log_the_digests_and_the_replay(tmp_path):
         assert re.escape(row["sentence"].split(":")[0]) in re.escape(text)
 
 
-def test_the_keys_of_the_json_are_stable():
-    document = json.loads(call("report", BAD, "--journal", RECORDED, "--json").output)
+def test_the_keys_of_the_json_are_stable(document):
     assert [*document] == [
         *("rollout", "name", "card", "tables", "replay", "plan", "digest", "first_entry"),
         *("last_entry", "hash", "build"),
@@ -94,7 +105,8 @@ def test_the_keys_of_the_json_are_stable():
     ]
 
 
-def test_a_link_is_not_followed_and_a_file_is_replaced(tmp_path):
+def test_a_link_is_not_followed_and_a_file_is_replaced(tmp_path, monkeypatch):
+    leave_charts_out(monkeypatch)
     target, link, plain = tmp_path / "target", tmp_path / "link.html", tmp_path / "plain.html"
     target.write_text("mine")
     link.symlink_to(target)
@@ -106,7 +118,8 @@ def test_a_link_is_not_followed_and_a_file_is_replaced(tmp_path):
     assert plain.stat().st_mode & 0o777 == 0o600
 
 
-def test_an_altered_journal_is_refused_and_marked_where_it_is_forced(tmp_path):
+def test_an_altered_journal_is_refused_and_marked_where_it_is_forced(tmp_path, monkeypatch):
+    leave_charts_out(monkeypatch)
     lines = RECORDED.read_text(encoding="utf-8").splitlines()
     altered = tmp_path / "altered.jsonl"
     altered.write_text("\n".join([*lines[:70], *lines[71:]]))

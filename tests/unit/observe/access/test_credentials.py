@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests import Request
 
@@ -14,6 +14,7 @@ from rollout.errors import ObserveError
 from rollout.observe.access.credentials import Accesses, hide
 from rollout.observe.access.model import Access
 from rollout.plan.model.prometheus import PrometheusServer
+from tests.support.examples import draw_up_to
 
 SERVER = "https://prom.example.org:8443/prometheus"
 
@@ -83,7 +84,7 @@ def test_what_is_refused_is_told_with_its_scheme_and_path_but_no_user():
         resolve("https://eve:s3cret@prom.example.org:8443/x")
 
 
-@settings(max_examples=60)
+@draw_up_to(60)
 @given(st.text("htps:/@#?.\\prom.example.org:8443%2e\t\u3002evil[]", max_size=60))
 def test_no_text_leads_a_request_elsewhere(url):
     try:
