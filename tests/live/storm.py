@@ -154,6 +154,7 @@ class StormReplica:
     clock: VirtualClock
     ticks: int = 0
     problems: list[str] = field(default_factory=list)
+    turn: threading.Lock = field(default_factory=threading.Lock)
     _next: float = 0.0
 
     def start(self) -> None:
@@ -187,6 +188,10 @@ class StormReplica:
         self.loop.end()
         self.stack.close()
 
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
 
 @dataclass
 class Storm:
@@ -194,6 +199,7 @@ class Storm:
 
     `current` ticks now. While it waits for the API server, the other one may tick in a thread of
     the proxy; where that takes longer than it waits, both do: each thread knows its own (`own`).
+    A process ticks in one thread: nobody ticks or kills a node that ticks already (`turn`).
     """
 
     cluster: Any
@@ -210,17 +216,29 @@ class Storm:
     own: threading.local = field(default_factory=threading.local)
 
     def tick(self, node: StormReplica) -> None:
-        """One tick of a node, which may be killed in it."""
+        """One tick of a node, which may be killed in it; none while it ticks in another thread."""
+        if not node.turn.acquire(blocking=False):
+            return
         before, self.current = self.current, node
         self.own.node = node
         try:
             node.tick()
         except Killed:
             self.doomed = False
-            node.kill()
-            node.start()
+            node.restart()
         finally:
             self.current, self.own.node = before, None
+            node.turn.release()
+
+    def kill(self, node: StormReplica) -> bool:
+        """Kill a node between its ticks and start it again; return whether it was between them."""
+        if not node.turn.acquire(blocking=False):
+            return False
+        try:
+            node.restart()
+        finally:
+            node.turn.release()
+        return True
 
     def roll_out(self, name: str, behaviour: Behaviour) -> Plan:
         """One more service with a plan for it."""

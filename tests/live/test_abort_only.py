@@ -30,8 +30,8 @@ def stage(theatre):
 
 def observes(record, weight):
     """Whether the newest reading of the route has this weight, which is nobody's drift."""
-    weights = [fact.split.canary for fact in record.facts(RouteRead) if fact.split is not None]
-    return weights[-1:] == [weight]
+    shares = [fact.split.share for fact in record.facts(RouteRead) if fact.split is not None]
+    return shares[-1:] == [weight / 100]
 
 
 def test_others_move_the_weights_and_the_rollback_alone_is_written(stage, tmp_path):

@@ -131,9 +131,7 @@ def befall(stormy, fate, node_index, awake):
     if fate.chance(0.01):
         awake[node_index] = now + float(fate.dice.exponential(20))
         fate.met["paused"] += 1
-    if fate.chance(0.01):
-        node.kill()
-        node.start()
+    if fate.chance(0.01) and stormy.kill(node):
         fate.met["killed"] += 1
     if now >= awake[node_index]:
         stormy.doomed = fate.chance(0.01)

@@ -13,10 +13,10 @@ from rollout.journal.entry_id import EntryId, find_chain, parse_id
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rollout.decide.state.rollout import RolloutState
-    from rollout.ports import Journal
+    from rollout.ports import Entry, Journal
 
 
 @click.command(
@@ -86,12 +86,12 @@ ID is the number in front of a decision in `surefoot log`, or CHAIN.NUMBER as `e
 def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
-    The decision is computed again from the recorded counts. Exit code 9 if it comes out otherwise,
-    which is no failure of the record where another version wrote it; 1 if the chain of the
-    rollout's entries is broken. `surefoot verify` checks all others as well.
+    Its sentence comes first, as soon as its entry is verified. The decision is computed again from
+    the recorded counts. Exit code 9 if it comes out otherwise, which is no failure of the record
+    where another version wrote it; 1 if the chain of the rollout's entries is broken. `surefoot
+    verify` checks all others as well.
     """
     from rollout.errors import DECIDED_OTHERWISE, DONE
-    from rollout.explain.decision import explain, text
     from rollout.journal.backwards import read_story
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
@@ -100,9 +100,24 @@ def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> N
     chain = find_chain(opened)
     number.check_chain(chain)
     story, verified = read_story(opened, number.number)
+    if not as_json:
+        _show_sentence(story, number.number)
+    # Only now: to load the statistics takes longer than all before.
+    from rollout.explain.decision import explain, text
+
     explanation = explain(story, number.number)
     explanation["entry"] = str(EntryId(chain, number.number))
     explanation["verified"] = verified.as_json()
-    words = f"{text(explanation)}\nverified   {verified}"
-    click.echo(json.dumps(explanation, indent=2) if as_json else words)
+    _, _, more = text(explanation).partition("\n")
+    click.echo(json.dumps(explanation, indent=2) if as_json else f"{more}\nverified   {verified}")
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)
+
+
+def _show_sentence(story: Sequence[Entry], number: int) -> None:
+    """Print the sentence of a decision as it is recorded; nothing for another kind of entry."""
+    from rollout.decide.record.facts import Decided
+    from rollout.redact import redact_values
+
+    for entry in story[-1:]:
+        if entry.seq == number and isinstance(entry.fact, Decided):
+            click.echo(redact_values(entry.fact.sentence))

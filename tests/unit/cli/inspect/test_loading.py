@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.decide.record.facts import Decided
 from rollout.journal.jsonl import LinesJournal
 from rollout.journal.sql.store import open_journal
 
@@ -68,3 +69,22 @@ def test_a_log_builds_only_the_kinds_of_facts_that_it_prints(recorded):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["started", "True", "False", "False"]
+
+
+def test_why_tells_the_recorded_sentence_before_it_loads_the_statistics(recorded):
+    noted = (
+        "import click, sys\n"
+        "echo = click.echo\n"
+        "def note(text):\n"
+        "    print(sorted({'numpy', 'scipy'} & {*sys.modules}), file=sys.stderr)\n"
+        "    echo(text)\n"
+        "click.echo = note\n"
+    )
+    command = [sys.executable, "-c", noted + PROGRAM, "why", "18", "--journal", str(recorded)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    fact = next(LinesJournal(RECORDED).read_at([18])).fact
+    assert isinstance(fact, Decided)
+    sentence, blank, first, *_ = done.stdout.splitlines()
+    assert (sentence, blank) == (fact.sentence, "")
+    assert first.startswith("decision   18 of ")
+    assert done.stderr.splitlines()[:2] == ["[]", "['numpy', 'scipy']"]
