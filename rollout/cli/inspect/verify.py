@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from rollout.ports import Entry
 
 _LARGEST = 1 << 26  # bytes of checkpoints: some 300,000
+# A file in use has its newest entries beside it; after a hard stop that may be all of them.
+_NOTHING = (
+    "the journal holds no entry, so there is nothing to verify. If it is a copy of a journal that "
+    "was in use, the entries are in the file beside that one, whose name ends with -wal: copy it "
+    "too, or copy a journal with surefoot log --export FILE.jsonl"
+)
 
 
 @click.command(
@@ -77,11 +83,15 @@ def verify(
     if (checkpoints is None) is not (verifier is None):
         raise InputError("--checkpoints and --verifier are given together")
     rows = read_rows(journal)
-    head = rows[-1].hash if rows else "none"
-    chain = f"; they are chain {name_chain(rows[0].hash)}" if rows else ""
-    click.echo(f"{len(rows):,} entries are whole, the last has the hash {head}{chain}")
+    if rows:
+        last, chain = rows[-1].hash, name_chain(rows[0].hash)
+        click.echo(
+            f"{len(rows):,} entries are whole, the last has the hash {last}; they are chain {chain}"
+        )
     if signed is not None and key is not None:
         _verify_checkpoints(rows, signed, key)
+    if not rows:
+        raise InputError(_NOTHING)
     if not no_replay:
         # Read once more, since this compares the columns that repeat the texts as well.
         _replay(read_entries(journal))

@@ -198,3 +198,15 @@ def test_columns_that_differ_from_their_entry_are_told_as_by_every_other_command
         done = call(command, "--journal", path)
         assert done.exit_code == 1, done.output
         assert "entry 1 was altered: its columns differ from its text" in done.stderr
+
+
+def test_a_copy_without_the_entries_beside_it_is_not_called_whole(tmp_path):
+    with closing(open_journal(tmp_path / "journal.db")) as journal:
+        journal.append([HumanSaid(rollout="v2", at=1.0, command="pause", actor="somebody")], 0)
+        (tmp_path / "copy.db").write_bytes((tmp_path / "journal.db").read_bytes())
+        done = call("verify", "--journal", tmp_path / "copy.db")
+        assert done.exit_code == 2
+        assert "nothing to verify" in done.output
+        assert "-wal" in done.output
+        (tmp_path / "copy.db-wal").write_bytes((tmp_path / "journal.db-wal").read_bytes())
+        assert "1 entries are whole" in call("verify", "--journal", tmp_path / "copy.db").stdout
