@@ -44,7 +44,7 @@ _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
 _LARGEST_FORM, _LONGEST_FORM = 4096, 10.0  # bytes, seconds
 _REFUSALS = {
     "Not Found": "there is no such page",
-    "Method Not Allowed": "this server only reads: ask it with GET",
+    "Method Not Allowed": "this address is not asked by that method",
 }
 _ODD = "an entry of this journal holds a number that cannot be shown (surefoot verify checks it)"
 

@@ -309,3 +309,15 @@ def test_another_journal_in_the_file_s_place_is_told(tmp_path):
         reply = client.get("/")
         assert reply.status == 503
         assert "entry 76 is another one: the journal was cut or replaced" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/nothing", "there is no such page"),
+        ("POST", "/", "this address is not asked by that method"),
+        ("GET", "/api/v1/gate/x/y/step", "this address is not asked by that method"),
+    ],
+)
+def test_a_wrong_address_is_told_in_words(client, method, path, words):
+    assert words in client.ask(path, method, authorization=f"Bearer {client.token}").text
