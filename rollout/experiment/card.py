@@ -53,7 +53,7 @@ def summarise(
     lasted = duration(max(round(record.lasted), 0))
     return ExperimentCard(
         title=f"{standing.name}: {standing.service} from {standing.stable} to {standing.canary}",
-        outcome=f"{standing.phase} after {lasted}, {record.looks_count:,} looks",
+        outcome=f"{standing.phase} after {lasted}, {count_looks(record.looks_count)}",
         sentence=standing.said or "nothing was decided yet",
         cells=tuple(map(_list_cells, rows)),
         notes=tuple(notes),
@@ -63,6 +63,11 @@ def summarise(
             f"false promotions at most {percent(record.beta)}"
         ),
     )
+
+
+def count_looks(number: int) -> str:
+    """Write a number of looks."""
+    return "1 look" if number == 1 else f"{number:,} looks"
 
 
 def _describe_others(others: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.experiment import card
 from rollout.experiment.frame import Library, to_frame
+from rollout.experiment.plan_source import PlanSource
 from rollout.experiment.tables import (
     evidence,
     goals,
@@ -155,7 +156,7 @@ class Experiment:
     def aa(self, n: int = 100, seed: int = 0) -> Any:
         """Return how often the tests find harm between stable and itself, in `n` random splits.
 
-        Raises InputError when no look compared both versions.
+        Raises InputError for fewer than one. Where no look compared both versions the row says so.
         """
         row = same_version.compare_same_version(self.record, n, seed)
         return to_frame([row], same_version.SameVersionRow, self._frames)
@@ -170,7 +171,7 @@ class Experiment:
         self,
         alpha: float | None = None,
         margins: Mapping[str, Any] | None = None,
-        plan: what_if.PlanSource | None = None,
+        plan: PlanSource | None = None,
         *,
         beta: float | None = None,
     ) -> Any:

@@ -6,6 +6,7 @@ How it works: the production tick looks at them in their own time, with `authori
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,25 +18,27 @@ from rollout.decide.record.tally import LookTally
 from rollout.errors import InputError
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import MISSING, Library
+from rollout.experiment.plan_source import PlanSource, read_plan
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.files import load_single
 from rollout.ports import Answer, Ask, Observer
 from rollout.rehearse.backtest import run_backtest
 from rollout.review.history import history
 from rollout.wire.prometheus import open_prometheus
 
-Moment = datetime | float
-"""A time: with its zone, or in unix seconds."""
+Moment = datetime | str | float
+"""A time: with its zone (as a string in ISO 8601), or in unix seconds."""
 
 COLUMNS = ("at", "guardrail", "version", "units", "bad")
 """What a frame of counts has: a row for each look, guardrail and version."""
+
+_LATEST = 1e11  # the year 5138: beyond it are milliseconds, taken for seconds
 
 _KEY = "counts"  # no digest is made: the counts have no series
 
 
 def from_prometheus(
-    plan: str | Path,
+    plan: PlanSource,
     start: Moment,
     end: Moment,
     frames: Library = "pandas",
@@ -43,20 +46,20 @@ def from_prometheus(
 ) -> Experiment:
     """Open what Prometheus recorded of a plan's two versions between two past times.
 
-    `plan` is a plan's file, which names the Prometheus; `access` is the file with the accesses that
-    it names. The comparison is observational: nobody assigned the traffic.
+    `plan` is a plan's file or document, which names the Prometheus; `access` is the file with the
+    accesses that it names. The comparison is observational: nobody assigned the traffic.
 
     Raises InputError where the plan is no single one, or a version had no requests then.
     """
     settings = PrometheusSettings(Path(access)) if access is not None else NO_SETTINGS
     observer = open_prometheus(settings)
     try:
-        return look_back(load_single(plan), observer, _to_unix(start), _to_unix(end), frames)
+        return look_back(read_plan(plan), observer, _to_unix(start), _to_unix(end), frames)
     finally:
         observer.close()
 
 
-def from_frame(counts: Any, plan: str | Path, frames: Library = "pandas") -> Experiment:
+def from_frame(counts: Any, plan: PlanSource, frames: Library = "pandas") -> Experiment:
     """Open counts from elsewhere: a frame with the columns `at`, `guardrail`, `version`, `units`
     and `bad`, a row for each look, guardrail and version.
 
@@ -66,7 +69,7 @@ def from_frame(counts: Any, plan: str | Path, frames: Library = "pandas") -> Exp
 
     Raises InputError for other columns, names or numbers.
     """
-    the_plan = load_single(plan)
+    the_plan = read_plan(plan)
     observer = FrameObserver.read(the_plan, counts)
     span = the_plan.spec.interval
     return look_back(
@@ -84,11 +87,22 @@ def look_back(
 
 
 def _to_unix(moment: Moment) -> float:
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            raise InputError(f"{moment} has no zone: say which, such as +00:00")
-        return moment.astimezone(UTC).timestamp()
-    return float(moment)
+    """Return unix seconds. Raises InputError for what is no time, or has no zone."""
+    try:
+        at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        if isinstance(at, datetime):
+            if at.tzinfo is None:
+                raise InputError(f"{moment} has no zone: say which, such as +00:00")
+            return at.astimezone(UTC).timestamp()
+        unix = float(at)
+    except (TypeError, ValueError, OverflowError):
+        unix = math.nan
+    if not abs(unix) <= _LATEST:
+        raise InputError(
+            f"{moment!r} is no time: give one with its zone, such as 2026-06-01T08:00+02:00, or "
+            "unix seconds"
+        )
+    return unix
 
 
 @dataclass(frozen=True)
@@ -105,17 +119,21 @@ class FrameObserver:
             import narwhals as nw
         except ImportError:
             raise InputError(MISSING.format("narwhals")) from None
-        table = nw.from_native(frame, eager_only=True)
-        lacking = [name for name in COLUMNS if name not in table.columns]
-        if lacking:
+        try:
+            table = nw.from_native(frame, eager_only=True)
+        except TypeError:
             raise InputError(
-                f"counts need the columns {', '.join(COLUMNS)}; {lacking} are not there"
+                f"counts are a frame of pandas, polars or pyarrow, and no {type(frame).__name__}"
+            ) from None
+        if lacking := [name for name in COLUMNS if name not in table.columns]:
+            raise InputError(
+                f"counts need the columns {', '.join(COLUMNS)}; not there: {', '.join(lacking)}"
             )
         versions = {plan.spec.canary.version: 0, plan.spec.stable.version: 1}
         arms = {"canary": 0, "stable": 1} | versions
         every = [*plan.spec.guardrails, *(s.guardrail for s in plan.spec.segment_guardrails)]
         names = {g.name for g in every if g.metric.kind == "rate"}
-        looks: dict[float, dict[str, list[tuple[int, int]]]] = {}
+        looks: dict[float, dict[str, list[tuple[int, int] | None]]] = {}
         for row in table.select(*COLUMNS).iter_rows(named=True):
             if row["guardrail"] not in names or row["version"] not in arms:
                 raise InputError(
@@ -123,12 +141,14 @@ class FrameObserver:
                     f"which has {', '.join(sorted(names)) or 'no rate'} of {', '.join(versions)}"
                 )
             look = looks.setdefault(_to_unix(row["at"]), {})
-            pair = look.setdefault(row["guardrail"], [(0, 0), (0, 0)])
-            pair[arms[row["version"]]] = _check(row["units"]), _check(row["bad"])
+            pair = look.setdefault(row["guardrail"], [None, None])
+            if pair[arms[row["version"]]] is not None:
+                raise InputError(f"{_describe(row)} has two rows: add them up, or leave one out")
+            pair[arms[row["version"]]] = _check_counts(row)
         if not looks:
             raise InputError("there is no row of counts")
         checked = {
-            at: {name: (pair[0], pair[1]) for name, pair in look.items()}
+            at: {name: (pair[0] or (0, 0), pair[1] or (0, 0)) for name, pair in look.items()}
             for at, look in looks.items()
         }
         return cls(sorted(looks), checked)
@@ -160,12 +180,25 @@ class FrameObserver:
         )
 
 
-def _check(count: Any) -> int:
+def _check_counts(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Return units, and how many of them are bad. Raises InputError."""
+    units, bad = _check(row["units"], row), _check(row["bad"], row)
+    if bad > units:
+        raise InputError(f"{_describe(row)} has {bad:,} bad ones of {units:,} units")
+    return units, bad
+
+
+def _check(count: Any, row: Mapping[str, Any]) -> int:
     """Return a whole number of units. Raises InputError."""
     try:
         whole = int(count)
     except (TypeError, ValueError, OverflowError):
         whole = -1
     if whole != count or whole < 0:
-        raise InputError(f"{count!r} is no whole number of units")
+        written = repr(count) if isinstance(count, str) else count
+        raise InputError(f"{_describe(row)}: {written} is no whole number of units")
     return whole
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    return f"{row['guardrail']} of {row['version']} at {row['at']}"

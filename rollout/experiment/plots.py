@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollout.errors import InputError
 from rollout.experiment.frame import MISSING, list_rows, to_columns
+from rollout.experiment.plan_source import PlanSource
 from rollout.experiment.tables import (
     evidence,
     goals,
@@ -322,9 +323,9 @@ class Plots:
 
         row = same_version.compare_same_version(self.record, n, seed)
         columns: Columns = {
-            "label": [f"{row.runs:,} splits of stable"],
+            "label": [f"{row.runs:,} splits of stable" if row.runs else row.note],
             "estimate": [row.share],
-            "low": [0.0],
+            "low": [None if row.share is None else 0.0],
             "high": [row.bound],
             "allowed": [row.declared],
         }
@@ -347,7 +348,7 @@ class Plots:
         self,
         alpha: float | None = None,
         margins: Mapping[str, Any] | None = None,
-        plan: what_if.PlanSource | None = None,
+        plan: PlanSource | None = None,
         *,
         beta: float | None = None,
     ) -> Figure:

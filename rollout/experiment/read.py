@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from rollout.decide.record.facts import Started
 from rollout.errors import InputError, JournalError, ReplayError
+from rollout.experiment.card import count_looks
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import Library, to_frame, to_time
 from rollout.explain.difference import FieldChange, compare_documents
@@ -137,10 +138,11 @@ class Experiments(Mapping[str, Experiment]):
     def __repr__(self) -> str:
         lines = [
             f"{row.name}: {row.service} {row.stable} to {row.canary}, {row.outcome} "
-            f"after {duration(round(row.lasted))} ({row.looks:,} looks)"
+            f"after {duration(round(row.lasted))} ({count_looks(row.looks)})"
             for row in self._list_rows()
         ]
-        return "\n".join([*([f"NOT VERIFIED: {self._doubt}"] if self._doubt else []), *lines])
+        doubts = [f"NOT VERIFIED: {self._doubt}"] if self._doubt else []
+        return "\n".join([*doubts, *(lines or ["no rollout is recorded yet"])])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"

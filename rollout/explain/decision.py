@@ -84,10 +84,9 @@ def explain(
     entry = next((entry for entry in entries if entry.seq == number), None)
     if entry is None or not isinstance(entry.fact, Decided):
         decisions = [e.seq for e in entries if isinstance(e.fact, Decided)]
-        raise InputError(
-            f"entry {number:,} is not a decision; the last decisions are "
-            f"{', '.join(map(str, decisions[-5:])) or 'none'}"
-        )
+        what = f"entry {number:,} is not a decision" if entry else f"there is no entry {number:,}"
+        others = f"the last decisions are {', '.join(map(str, decisions[-5:]))}"
+        raise InputError(f"{what}; {others if decisions else 'none came before it'}")
     fact = entry.fact
     # Up to the decision and without it: this is the state in which it was made.
     before = [e for e in entries if e.seq < number and e.fact.rollout == fact.rollout]

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from rollout.errors import InputError
 from rollout.journal.key_file import read_private, write_private
@@ -24,6 +25,8 @@ from rollout.journal.key_file import read_private, write_private
 _LEAST = 16  # characters of a token
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?")  # a name and perhaps a port
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_WAY = re.compile(r"/(?![/\\])[!-\[\]-~]{0,1000}")  # a path of this server, and no `//HOST`
+_LONGEST_WAY = 1000  # characters
 _CURE = "remove it, and a new one is made"
 
 PAGE_POLICY = (
@@ -124,3 +127,14 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
+
+
+def find_sign_in(path: str, query: str) -> str:
+    """Return the address of the sign-in that leads on to what was asked for."""
+    wanted = quote(path) + (f"?{query}" if query else "")
+    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'to': wanted[:_LONGEST_WAY]})}"
+
+
+def find_way_back(wanted: str) -> str:
+    """Return the path to go on to after the sign-in; the first page for what is no path of ours."""
+    return wanted if _WAY.fullmatch(wanted) else "/"

@@ -17,7 +17,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rollout.errors import InputError, SurefootError
 from rollout.journal.entry_id import parse_id
 from rollout.page import api
-from rollout.page.access import HEADERS, PageAccess
+from rollout.page.access import HEADERS, PageAccess, find_sign_in, find_way_back
 from rollout.page.charts import POLICY
 from rollout.page.connections import OpenConnections
 from rollout.page.numbers import is_odd_number, read_number
@@ -36,6 +42,10 @@ _POLL = 1.0  # seconds between two looks for new entries
 _OPEN = ("/sign-in", "/static/", api.GATE)  # what needs no token: a gate has its own secret
 _FRESH, _MOST_KEPT = 5.0, 64  # seconds, pages
 _LARGEST_FORM, _LONGEST_FORM = 4096, 10.0  # bytes, seconds
+_REFUSALS = {
+    "Not Found": "there is no such page",
+    "Method Not Allowed": "this address is not asked by that method",
+}
 _ODD = "an entry of this journal holds a number that cannot be shown (surefoot verify checks it)"
 
 
@@ -69,17 +79,20 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         if not self.access.is_known_host(headers.get("host")):
-            return Response("this server is not asked under that name", 421)
+            return PlainTextResponse("this server is not asked under that name", 421)
         if not self.access.is_own_origin(headers.get("origin"), headers.get("host")):
-            return Response("only its own pages may ask this server", 403)
+            return PlainTextResponse("only its own pages may ask this server", 403)
         if _is_open(scope["path"]):
             return None
         cookie = Request(scope).cookies.get(self.access.cookie_name)
         if self.access.may_see(headers.get("authorization"), cookie):
             return None
         if "text/html" in headers.get("accept", ""):
-            return RedirectResponse("/sign-in", 303)
-        return Response("sign in, or send the token as `Authorization: Bearer TOKEN`", 401)
+            return RedirectResponse(
+                find_sign_in(scope["path"], scope["query_string"].decode("latin-1")), 303
+            )
+        words = "sign in, or send the token as `Authorization: Bearer TOKEN`"
+        return PlainTextResponse(words, 401)
 
 
 def _is_open(path: str) -> bool:
@@ -217,8 +230,9 @@ async def _events(pages: PageSet, request: Request) -> Response:
 
 
 async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Response:
+    way = find_way_back(request.query_params.get("to", ""))
     if request.method == "GET":
-        return HTMLResponse(pages.sign_in(""))
+        return HTMLResponse(pages.sign_in("", way))
     length = read_number(request.headers.get("content-length", ""))
     if length is None or length > _LARGEST_FORM:
         raise HTTPException(413, "that is no token")
@@ -230,10 +244,12 @@ async def _sign_in(pages: PageSet, access: PageAccess, request: Request) -> Resp
         raise HTTPException(408, "the token did not come")
     form = parse_qs(body.decode(errors="replace"))
     if not access.has_token(form.get("token", [""])[0]):
-        return HTMLResponse(pages.sign_in("That is not the token."), 403)
-    response = RedirectResponse("/", 303)
+        return HTMLResponse(pages.sign_in("That is not the token.", way), 403)
+    response = RedirectResponse(way, 303)
+    # Lax: a link in a chat leads to its decision. Nothing here is changed by any request, and
+    # requests that other pages' scripts, forms and frames send carry no such cookie.
     response.set_cookie(
-        access.cookie_name, access.cookie, httponly=True, samesite="strict", secure=access.is_secure
+        access.cookie_name, access.cookie, httponly=True, samesite="lax", secure=access.is_secure
     )
     return response
 
@@ -248,7 +264,8 @@ async def _refused(pages: PageSet, request: Request, error: Exception) -> Respon
         return _show_error(pages, request, _ODD, 503)
     if not isinstance(error, HTTPException):
         return _show_error(pages, request, "that failed", 500)
-    reply = _show_error(pages, request, error.detail, error.status_code)
+    words = _REFUSALS.get(error.detail, error.detail)
+    reply = _show_error(pages, request, words, error.status_code)
     reply.headers.update(error.headers or {})
     return reply
 

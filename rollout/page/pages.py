@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 from rollout.decide.record.facts import Action, Decided
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
-from rollout.errors import InputError
+from rollout.errors import InputError, SurefootError
 from rollout.explain.decision import describe_replay, explain
 from rollout.explain.effect import MOST_LOOKS, describe_counted
 from rollout.explain.entry import clean
@@ -98,8 +99,12 @@ class PageSet:
         return self._page("topology", services=services, left_out=left_out)
 
     def rollout(self, rollout: str) -> str:
-        """Return one rollout's page. Raises InputError for an unknown id."""
+        """Return one rollout's page, by its id, or by its plan's name the newest.
+
+        Raises InputError where there is none.
+        """
         self.reader.refresh()
+        rollout = self._find_newest(rollout)
         state = self._state(rollout)
         status = report(rollout, state, self.reader.now(), self.reader.states())
         places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
@@ -242,9 +247,20 @@ class PageSet:
         self.reader.refresh()
         return self._replays.run()
 
-    def sign_in(self, problem: str) -> str:
-        """Return the page that asks for the token."""
-        return self._renderer.page("sign_in", problem=problem)
+    def sign_in(self, problem: str, way: str) -> str:
+        """Return the page that asks for the token; `way` is the path to go on to."""
+        return self._renderer.page("sign_in", problem=problem, way=way)
+
+    def warm_up(self) -> None:
+        """Make the pages that need most, so that nobody waits for the libraries they load."""
+        self.reader.refresh()
+        newest = next(
+            (line for line in reversed(self.reader.headlines()) if line.kind == "decided"), None
+        )
+        if newest is not None:
+            with contextlib.suppress(SurefootError, ArithmeticError, ValueError):
+                self.rollout(newest.rollout)
+                self.decision(newest.seq)
 
     def error(self, words: str, *, is_signed_in: bool) -> str:
         """Return a page that says what went wrong, and nothing else to who is not signed in."""
@@ -258,6 +274,11 @@ class PageSet:
     def _read_lines(self, places: Sequence[int]) -> list[views.LogLine]:
         chain = self.reader.chain
         return [views.log_line(entry, chain) for entry in self.reader.entries(places)]
+
+    def _find_newest(self, name: str) -> str:
+        states = self.reader.states()
+        ids = [rollout for rollout, state in states.items() if state.plan.name == name]
+        return name if name in states or not ids else ids[-1]
 
     def _find_highest(self, rollout: str) -> float:
         """Return the largest share of a rollout that the mesh confirmed."""

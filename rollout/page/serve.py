@@ -93,6 +93,7 @@ def serve(
     Raises InputError where the address cannot be used.
     """
     with _bind(pages, listener, access) as (server, bound):
+        pages.warm_up()
         announce()
         server.run(sockets=[bound])
 

@@ -41,7 +41,7 @@ class Quantity(_Type):
 
 
 class Words(_Choice):
-    """A choice between words with spaces, which may be joined by hyphens and written in any case.
+    """A choice between words with spaces, which may be joined, by hyphens too, in any case.
 
     A shell takes a word with a space only in quotes, and does not add them when it completes one.
     """
@@ -50,7 +50,9 @@ class Words(_Choice):
         super().__init__([*choices], case_sensitive=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return super().convert(value.replace("-", " "), param, ctx)
+        written = {"".join(str(choice).split()): choice for choice in self.choices}
+        joined = value.replace("-", "").replace(" ", "").lower()
+        return super().convert(written.get(joined, value), param, ctx)
 
     def shell_complete(
         self,

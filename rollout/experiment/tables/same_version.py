@@ -19,6 +19,7 @@ _NOTE = (
     "requests are dealt out one by one, so this shows nothing of how pods or users differ: "
     "surefoot calibrate does"
 )
+_NOT_ENOUGH = "not enough: no look has compared both versions"
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,15 @@ class SameVersionRow:
     """How often the rollout's tests would have found harm between stable and itself.
 
     `bound` is a one-sided 95 % upper bound of the `share` of `runs` that were `rolled_back`
-    (Clopper-Pearson); `declared` is the plan's falseRollback.
+    (Clopper-Pearson); `declared` is the plan's falseRollback. Without a look that compared both
+    versions there is no run, and no share.
     """
 
     runs: int
     looks: int
     rolled_back: int
-    share: float
-    bound: float
+    share: float | None
+    bound: float | None
     declared: float
     note: str
 
@@ -42,15 +44,15 @@ def compare_same_version(record: RecordedRollout, runs: int, seed: int) -> SameV
     """Deal out stable's units at random to two sides, `runs` times, and run the tests on them.
 
     In each look the first side gets as many of stable's units as the canary had, or half of them.
-    Raises InputError when no look was compared, or for fewer than one run.
+    Raises InputError for fewer than one run.
     """
     # A ratio of sums is no evidence, and what one unit added to its sum is not known.
     weighed = {name for name, test in find_fresh_tests(record).items() if test.weighs_evidence}
     compared = [units for units in list_compared(record) if units.guardrail in weighed]
-    if not compared or runs < 1:
-        raise InputError(
-            "an A/A test needs at least one run and one look that compared both versions"
-        )
+    if not isinstance(runs, int) or runs < 1:
+        raise InputError(f"an A/A test is run a whole number of times, once or more: not {runs!r}")
+    if not compared:
+        return SameVersionRow(0, 0, 0, None, None, record.alpha, _NOT_ENOUGH)
     dice = np.random.default_rng(seed)
     rolled_back = sum(_is_rolled_back(record, compared, dice) for _ in range(runs))
     return SameVersionRow(

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,15 +19,12 @@ from rollout.decide.state.rollout import RolloutState, begin_rollout
 from rollout.decide.text.numbers import join
 from rollout.errors import InputError
 from rollout.experiment.frame import to_time
+from rollout.experiment.plan_source import PlanSource, read_plan
 from rollout.experiment.tables.uplift import BETTER, WORSE
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.model.guardrail import Guardrail
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.files import load_single
 from rollout.review.history import RecordedRollout
-
-PlanSource = str | Path | Mapping[str, Any]
-"""A plan's file, or its document."""
 
 HARM, SAFETY = "harm is shown", "every guardrail is proven safe"
 _LIMITS = ("margin", "tolerance", "limit", "slower", "above", "below", "times", "never")
@@ -111,7 +107,7 @@ def choose_plan(
         raise InputError("give either a whole plan, or changes of the recorded one")
     if isinstance(plan, Mapping):
         return plan
-    return load_single(plan).document()
+    return read_plan(plan).document()
 
 
 def _change(record: RecordedRollout, changes: Changes) -> dict[str, Any]:
@@ -122,7 +118,7 @@ def _change(record: RecordedRollout, changes: Changes) -> dict[str, Any]:
     if changed:
         spec["confidence"] = {**(spec.get("confidence") or {}), **changed}
     guardrails = {guardrail["name"]: guardrail for guardrail in spec["guardrails"]}
-    for name, limit in (changes.limits or {}).items():
+    for name, limit in _check_limits(changes.limits).items():
         if name not in guardrails:
             raise InputError(
                 f"the plan has no guardrail {name!r}; it has {', '.join(sorted(guardrails))}"
@@ -130,8 +126,25 @@ def _change(record: RecordedRollout, changes: Changes) -> dict[str, Any]:
         own = next((key for key in _LIMITS if key in guardrails[name]), None)
         if own is None:
             raise InputError(f"guardrail {name!r} has no margin, tolerance or limit to change")
-        guardrails[name][own] = limit
+        guardrails[name][own] = _widen(guardrails[name][own], limit)
     return document
+
+
+def _check_limits(limits: Any) -> Mapping[str, Any]:
+    if limits is not None and not isinstance(limits, Mapping):
+        raise InputError("margins are limits by guardrail, such as {'errors': '2%'}")
+    return limits or {}
+
+
+def _widen(recorded: Any, limit: Any) -> Any:
+    """Return a limit in the plan's form: of a form with several fields, a number changes its own.
+
+    A margin's is `absolute`, and that of the share beyond an edge is its margin's or its limit.
+    """
+    if isinstance(limit, Mapping) or not isinstance(recorded, Mapping):
+        return limit
+    own = next((key for key in ("margin", "limit", "count") if recorded.get(key)), "absolute")
+    return {**recorded, own: _widen(recorded.get(own), limit)}
 
 
 def _find_started(record: RecordedRollout) -> Started:

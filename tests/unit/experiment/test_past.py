@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import rollout
-from rollout.errors import InputError
+from rollout.errors import InputError, PlanError
 from tests.support.worlds import plan
 
 BEGIN = 1_800_000_000.0
@@ -100,11 +100,42 @@ def test_times_may_have_a_zone_but_must_have_one(plan_file):
         (lambda f: f.assign(bad=0.5), "no whole number"),
         (lambda f: f.assign(units=-1), "no whole number"),
         (lambda f: f.iloc[:0], "no row of counts"),
+        (lambda f: f.assign(units=f["units"].astype(str)), "'.*' is no whole number"),
+        (lambda f: f.assign(units=float("nan")), "nan is no whole number"),
+        (lambda f: f.assign(bad=f["units"] + 1), "errors of v2 at .* bad ones of"),
+        (lambda f: pd.concat([f, f.iloc[:1]]), "errors of v2 at .* has two rows"),
+        (lambda f: f.assign(at=f["at"] * 1000), "is no time"),
+        (lambda f: f.assign(at="yesterday"), "'yesterday' is no time"),
+        (lambda f: f.assign(at=float("nan")), "nan is no time"),
+        (lambda f: f.assign(at=None), "None is no time"),
+        (lambda f: f.assign(at=datetime(2026, 1, 1, tzinfo=UTC).date()), "is no time"),
+        (lambda f: f.to_dict("list"), "a frame of pandas, polars or pyarrow, and no dict"),
+        (lambda f: None, "a frame of pandas, polars or pyarrow, and no NoneType"),
     ],
 )
 def test_what_is_wrong_with_counts_is_said(plan_file, change, words):
     with pytest.raises(InputError, match=words):
         rollout.from_frame(change(count(0.01)), plan_file)
+
+
+def test_a_plan_may_be_a_document_too(plan_file):
+    frame = count(0.05)
+    own = rollout.from_frame(frame, plan_file)
+    again = rollout.from_frame(frame, yaml.safe_load(plan_file.read_text(encoding="utf-8")))
+    assert rollout.from_frame(frame, own.plan).scorecard().equals(own.scorecard())
+    assert again.scorecard().equals(own.scorecard())
+    with pytest.raises(InputError, match="a file's path or a document, and no NoneType"):
+        rollout.from_frame(frame, None)
+    with pytest.raises(PlanError, match="plan:1"):
+        rollout.from_frame(frame, {"kind": "RolloutPlan"})
+
+
+def test_times_may_be_texts_in_iso_8601(plan_file):
+    frame = count(0.01)
+    own = rollout.from_frame(frame, plan_file).scorecard()
+    times = pd.to_datetime(frame["at"], unit="s", utc=True).dt.tz_convert("Europe/Berlin")
+    texts = frame.assign(at=times.map(lambda at: at.isoformat()))
+    assert rollout.from_frame(texts, plan_file).scorecard().equals(own)
 
 
 def test_a_version_that_served_nothing_is_refused(plan_file):

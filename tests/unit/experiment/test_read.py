@@ -58,6 +58,14 @@ def test_an_altered_journal_is_opened_by_force_alone_and_says_so(recording):
     assert "NOT VERIFIED" in forced["demo"]._repr_html_()
 
 
+def test_a_journal_without_a_rollout_says_so(tmp_path):
+    path = tmp_path / "new.jsonl"
+    path.touch()
+    experiments = rollout.read(path)
+    assert "no rollout is recorded yet" in repr(experiments)
+    assert "no rollout is recorded yet" in experiments._repr_html_()
+
+
 def test_what_is_there_is_said(tmp_path):
     with pytest.raises(InputError, match="there is no journal at"):
         rollout.read(tmp_path / "none.db")

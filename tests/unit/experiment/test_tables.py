@@ -141,6 +141,37 @@ def test_another_limit_changes_its_guardrail_alone(bad):
     assert frame["note"].iloc[0] in {"the other plan later", "only the recorded plan reaches it"}
 
 
+def test_a_number_is_the_limit_in_the_form_that_the_plan_has(bad):
+    whole = bad.plan["spec"]["guardrails"]
+    for share in (0.5, "50%"):
+        other = bad.what_if(margins={"errors": share, "latency": 9})
+        assert other.equals(bad.what_if(margins={"errors": {"absolute": "50%"}, "latency": "900%"}))
+    margin = {"than": "250ms", "margin": {"ratio": 1.0, "absolute": 0.05}}
+    edge = {**next(own for own in whole if own["name"] == "latency"), "slower": margin}
+    del edge["tolerance"]
+    others = [own for own in whole if own["name"] != "latency"]
+    document = {**bad.plan, "spec": {**bad.plan["spec"], "guardrails": [*others, edge]}}
+    assert len(bad.what_if(plan=document))
+
+
+@pytest.mark.parametrize("margins", [5, "2%", ["errors"]])
+def test_margins_are_by_guardrail(bad, margins):
+    with pytest.raises(InputError, match="margins are limits by guardrail"):
+        bad.what_if(margins=margins)
+
+
+@pytest.mark.parametrize("plan", [5, [], 2.5])
+def test_a_plan_is_a_file_or_a_document(bad, plan):
+    with pytest.raises(InputError, match="a plan is a file's path or a document"):
+        bad.what_if(plan=plan)
+
+
+@pytest.mark.parametrize("runs", [0, -1, 1.5, "many"])
+def test_an_a_a_test_is_run_a_whole_number_of_times(good, runs):
+    with pytest.raises(InputError, match="a whole number of times"):
+        good.aa(runs)
+
+
 def test_a_plan_that_says_nothing_of_the_record_is_refused_in_words(bad, tmp_path):
     with pytest.raises(InputError, match="no guardrail 'error'; it has accuracy, errors, latency"):
         bad.what_if(margins={"error": "1%"})
@@ -197,8 +228,9 @@ def test_stable_against_itself_is_seldom_rolled_back(good):
 
 
 def test_what_needs_a_look_says_so(begun):
-    with pytest.raises(InputError, match="at least one run and one look"):
-        begun.aa()
+    row = begun.aa().iloc[0]
+    assert (row["runs"], row["share"], row["bound"]) == (0, pd.NA, pd.NA) or row["share"] is None
+    assert row["note"] == "not enough: no look has compared both versions"
     assert set(begun.scorecard()["note"]) == {
         "not enough: no look after the warm-up had units of both versions"
     } or all("no " in note for note in begun.scorecard()["note"])

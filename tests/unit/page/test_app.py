@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
+from html import escape, unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -46,7 +47,9 @@ def test_nothing_is_shown_without_the_token(client, path):
     assert reply.status == 401
     assert "discharge" not in reply.text
     person = client.ask(path, accept="text/html")
-    assert (person.status, person.headers["location"]) == (303, "/sign-in")
+    way = "/sign-in" if path == "/" else f"/sign-in?{urlencode({'to': path})}"
+    assert (person.status, person.headers["location"]) == (303, way)
+    assert reply.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("path", ["/", "/sign-in", "/static/style.css"])
@@ -82,12 +85,38 @@ def test_the_token_is_exchanged_for_a_cookie(client):
     cookie = reply.headers["set-cookie"]
     assert reply.status == 303
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert client.token not in cookie
     assert client.ask("/", cookie=cookie.partition(";")[0]).status == 200
     wrong = client.ask("/sign-in", "POST", urlencode({"token": "wrong"}), content_type=kind)
     assert wrong.status == 403
     assert "set-cookie" not in wrong.headers
+
+
+WAYS = ["/", "/log?action=hold&since=2h", "/rollouts/%E2%9C%93?x=%2F%2Fy"]
+ELSEWHERE = [
+    *("//evil.example/", "/\\evil.example", "https://evil.example", "evil", "/\t/evil", ""),
+    *("/a\r\nb: c", "/" + "x" * 2000, "javascript:alert(1)", "/x\\y", "/é"),
+]
+
+
+@pytest.mark.parametrize("path", WAYS)
+def test_who_signs_in_goes_on_to_the_page_that_was_asked_for(client, path):
+    first = client.ask(path, accept="text/html").headers["location"]
+    form = client.ask(first).text
+    (action,) = map(unescape, re.findall(r'<form action="([^"]*)"', form))
+    words, kind = urlencode({"token": client.token}), "application/x-www-form-urlencoded"
+    wrong = client.ask(action, "POST", "token=wrong", content_type=kind).text
+    assert f'action="{escape(action)}"' in wrong
+    assert client.ask(action, "POST", words, content_type=kind).headers["location"] == path
+
+
+@pytest.mark.parametrize("way", ELSEWHERE)
+def test_the_sign_in_leads_nowhere_else(client, way):
+    words, kind = urlencode({"token": client.token}), "application/x-www-form-urlencoded"
+    path = f"/sign-in?{urlencode({'to': way})}"
+    assert client.ask(path, "POST", words, content_type=kind).headers["location"] == "/"
+    assert 'action="/sign-in"' in client.ask(path).text
 
 
 def test_a_form_without_end_is_not_read(client):
@@ -280,3 +309,15 @@ def test_another_journal_in_the_file_s_place_is_told(tmp_path):
         reply = client.get("/")
         assert reply.status == 503
         assert "entry 76 is another one: the journal was cut or replaced" in reply.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/nothing", "there is no such page"),
+        ("POST", "/", "this address is not asked by that method"),
+        ("GET", "/api/v1/gate/x/y/step", "this address is not asked by that method"),
+    ],
+)
+def test_a_wrong_address_is_told_in_words(client, method, path, words):
+    assert words in client.ask(path, method, authorization=f"Bearer {client.token}").text

@@ -116,6 +116,21 @@ def test_a_service_s_ended_rollouts_are_shown_as_they_were_decided_and_not_folde
             assert f"{own['canary_bad']:,} of {own['canary']:,}" in html
 
 
+def test_a_rollout_is_found_by_its_plan_s_name_as_by_commands(pages):
+    by_id = pages.rollout("discharge-summarizer-v3-e6a331de")
+    assert (
+        pages.rollout("discharge-summarizer-v3").partition("<footer>")[0]
+        == by_id.partition("<footer>")[0]
+    )
+    with pytest.raises(InputError, match="there is no rollout 'discharge-summarizer'"):
+        pages.rollout("discharge-summarizer")
+
+
+def test_an_entry_before_all_decisions_is_none_of_them(pages):
+    with pytest.raises(InputError, match="entry 1 is not a decision; none came before it"):
+        pages.decision(1)
+
+
 def test_a_decision_is_explained_and_decided_again(pages):
     html = pages.decision(75)
     assert "Decided again from the recorded counts: the same decision." in html

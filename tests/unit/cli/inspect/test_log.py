@@ -81,6 +81,7 @@ def test_observations_when_asked_for(path):
         (["--action", "pause"], []),
         (["--action", "roll-back"], []),
         (["--action", "Roll Back"], []),
+        (["--action", "RollBack"], []),
         (["--action", "advance", "--action", "pause"], [3]),
         (["--reason", "x"], [3]),
         (["--reason", "y", "--reason", "x"], [3]),
@@ -114,7 +115,7 @@ def test_a_reason_is_found_with_and_without_its_subject(tmp_path):
         (["--with-secrets"], "--with-secrets is for --export"),
         (["--follow", "--export", "copy.jsonl"], "leave out --follow"),
         (["--since", "1h", "--until", "2h"], "which is earlier"),
-        (["--action", "rollback"], "'roll back'"),
+        (["--action", "rolback"], "'roll back'"),
     ],
 )
 def test_options_that_say_nothing_together_are_bad_input(path, arguments, cure):
