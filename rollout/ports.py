@@ -27,7 +27,8 @@ class Ask:
     guardrail, None where there is none yet and `cursors` are to be continued. What needs no
     baseline is counted from when the rollout `began`. Where the past is asked for, it is that of
     pods whose label is found, if it `finds_pods`; `by_chance` says that requests were split by
-    chance, and that the canary has had some.
+    chance, and that the canary has had some. With `labels`, by guardrail, no more is asked than
+    which of these have a value in both versions' series.
     """
 
     rollout: str
@@ -38,6 +39,7 @@ class Ask:
     began: float | None = None
     finds_pods: bool = False
     by_chance: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class PodHistory:
 
     Without declared pods a guardrail has its totals, as of one pod, unless `labels` has the label
     by which its pods were found. `awaited` has labels that only the canary's series can confirm.
-    `totals` are those of the evidence, where pods are of series that somebody else counts.
+    `totals` are those of the evidence, where pods are of series that somebody else counts. `shared`
+    are those labels of the ask's that have a value in both versions' series.
     """
 
     pods: Mapping[str, PodCounts] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class PodHistory:
     labels: Mapping[str, str] = field(default_factory=dict)
     awaited: Mapping[str, str] = field(default_factory=dict)
     totals: Mapping[str, PodCounts] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
 
     def joined(self, other: PodHistory) -> PodHistory:
         """Return what both contain; `other` wins where both have a guardrail."""

@@ -132,9 +132,15 @@ def _describe_learned(fact: Learned) -> str:
 
 
 def _describe_found(fact: Learned, name: str) -> str:
-    """Name the label by which a guardrail's pods were found."""
-    label = fact.labels.get(name)
-    return f", by the label {label}" if label else ""
+    """Name the label by which a guardrail's pods were found, or was given up."""
+    own = fact.found_pods.get(name)
+    if own is None:
+        return ""
+    return (
+        f", not by the label {own.label}: {own.unused}"
+        if own.unused
+        else f", by the label {own.label}"
+    )
 
 
 def _describe_decided(fact: Decided) -> str:

@@ -29,7 +29,7 @@ from rollout.observe.evidence import Evidence, RawPart, find_evidence, list_open
 from rollout.observe.history import Chunk, PastQuery, past_queries, pasts
 from rollout.observe.parse import ParsedSamples, parse
 from rollout.observe.patience import Patience, SilentError, read_apart
-from rollout.observe.pods.survey import PodLabel, survey
+from rollout.observe.pods.survey import PodLabel, find_shared, survey
 from rollout.observe.query import Query, QueryPart, build_query, parts_of, queries_of
 from rollout.observe.selectors.promql import name_each
 from rollout.observe.selectors.source import Source, source_of
@@ -133,6 +133,8 @@ class PrometheusObserver:
     def history(self, ask: Ask, now: float) -> PodHistory:
         """Return stable's past, by pod or in total; wait only once for a silent server."""
         now -= self._find_skew(ask) or 0.0
+        if ask.labels:
+            return self._look_again(ask, now)
         try:
             labels = self._find_pods(ask, now)
         except SilentError as error:
@@ -149,6 +151,13 @@ class PrometheusObserver:
                 if isinstance(error, SilentError):
                     break
         return past
+
+    def _look_again(self, ask: Ask, now: float) -> PodHistory:
+        """Return which labels in use have a value in both versions' series; none in doubt."""
+        try:
+            return PodHistory(shared=find_shared(ask, partial(self.vector, now=now)))
+        except ObserveError:
+            return PodHistory()
 
     def _find_pods(self, ask: Ask, now: float) -> Mapping[str, PodLabel]:
         """Return the labels of pods that the plan does not name; none where that is refused.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rollout.decide.evidence import pod_history
+from rollout.decide.evidence.confirmation import has_chosen_by_chance
 from rollout.decide.record.facts import Fact
 from rollout.decide.state.rollout import RolloutState
 from rollout.ports import Ask, HistorySource, Observer, PodHistory
@@ -25,9 +26,9 @@ class PodHistoryReader:
         self, waiting: Iterable[str], states: Mapping[str, RolloutState], now: float
     ) -> Fact | None:
         """Return the fact about the first due rollout's past; None where it says nothing new."""
-        due = (rollout for rollout in sorted(waiting) if pod_history.is_due(states[rollout], now))
-        keys = ((name, states[name].stepped) for name in due)
-        key = next((key for key in keys if now >= self._read_again.get(key, 0.0)), None)
+        keys = ((name, states[name].stepped) for name in sorted(waiting))
+        due = (key for key in keys if now >= self._read_again.get(key, 0.0))
+        key = next((key for key in due if pod_history.is_due(states[key[0]], now)), None)
         if key is None:
             return None
         rollout, is_stepped = key
@@ -37,7 +38,8 @@ class PodHistoryReader:
             state.plan,
             {},
             finds_pods=state.finds_pods,
-            by_chance=pod_history.is_split_by_chance(state),
+            by_chance=has_chosen_by_chance(state),
+            labels=pod_history.list_looked_at_again(state),
         )
         # Before it is asked: a fault of the answer is no reason to ask at every tick.
         is_confirming = is_stepped and not (state.learned and state.learned.is_confirmed)

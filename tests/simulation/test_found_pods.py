@@ -50,6 +50,8 @@ class Found:
         return self.world.observe(asks, now)
 
     def history(self, ask, _now):
+        if ask.labels:
+            return PodHistory()
         self.asks.append(ask)
         return self.pasts.pop(0) if len(self.pasts) > 1 else self.pasts[0]
 

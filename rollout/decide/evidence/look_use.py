@@ -13,6 +13,7 @@ from analysis.verdict.pairs_test import PairsTest
 from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.superiority_test import GoalTest
 from rollout.decide.evidence.baseline import look_started_at
+from rollout.decide.evidence.confirmation import find_confirmation
 from rollout.decide.evidence.exposure import may_hold_mirrored
 from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
@@ -34,7 +35,7 @@ def find_use(state: RolloutState, fact: Observed, guardrail: Guardrail) -> Use:
     begin = find_look_begin(state, fact, guardrail.name)
     if guardrail.metric.pairs is not None:
         return choose_use_of_pairs(state, begin, guardrail.lag)
-    return choose_use(state, begin, guardrail.lag)
+    return choose_use(state, begin, guardrail)
 
 
 def find_look_begin(state: RolloutState, fact: Observed, guardrail: str) -> LookBegin:
@@ -71,14 +72,15 @@ def _find_first(fact: Observed, guardrail: str, since: float | None) -> float | 
     return min(since, tally.first)
 
 
-def choose_use(state: RolloutState, begin: LookBegin, lag: float) -> Use:
+def choose_use(state: RolloutState, begin: LookBegin, guardrail: Guardrail) -> Use:
     """Choose what a look's counts are used for, by the times at which it began."""
-    if may_hold_mirrored(state, begin.at, lag):
+    if may_hold_mirrored(state, begin.at, guardrail.lag):
         return "watch"  # no user got the canary's answers: only a crash counts
     if state.warm_at is None:
         return "learn"
     # The whole look must lie after the warm-up, so its begin counts, not its end.
-    return "update" if begin.first is not None and begin.first >= state.warm_at else "watch"
+    weighed_from = max(state.warm_at, find_confirmation(state, guardrail.name))
+    return "update" if begin.first is not None and begin.first >= weighed_from else "watch"
 
 
 def choose_use_of_pairs(state: RolloutState, begin: LookBegin, lag: float) -> Use:

@@ -1,7 +1,7 @@
 """The dispersion of stable's pods or totals, learned from the past before the first step.
 
 Pods are declared by the plan, or found: by a label that tells them apart. What was found before the
-canary's first requests is confirmed in its warm-up, and final then: no evidence has been weighed.
+canary's first requests is confirmed by these, and final then: no evidence has been weighed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from analysis.counting.counts import EvidenceError
 from analysis.counting.per_pod import PodCounts
 from analysis.dispersion.dispersion import Dispersion
 from rollout.decide.evidence.blindness import blindness
-from rollout.decide.evidence.exposure import has_affinity
+from rollout.decide.evidence.confirmation import (
+    ENOUGH,
+    can_be_confirmed,
+    is_to_be_confirmed,
+    list_used,
+    take_back,
+)
 from rollout.decide.record.facts import FoundPods, Learned
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.plan import Guardrail, Plan
@@ -23,14 +29,8 @@ from rollout.plan.model.plan import Guardrail, Plan
 NO_CANARY = "the canary has no pods yet: state how many it gets, `pods: {canary: 2}`"
 AWAITED = "the canary's first requests show whether it does"
 NO_LIVING = "no pod of the canary has a sample"
+REFUTED = "since the canary's first requests it does not tell the versions' pods apart"
 OTHER_COUNTS = "the servers' own series lack a part of the bad units that callers count"
-
-ENOUGH = 20
-"""Requests of the canary after which its pods have series, and its clients are known.
-
-A client of both versions whose requests are split by chance has had all of them go to the canary
-with a chance of less than one in a million.
-"""
 
 # A standard deviation of lasting differences that totals do not allow for: they do for .04 (0035),
 # and few pods widen the estimate. Where one canary pod meets such differences there is no verdict.
@@ -51,27 +51,29 @@ class Past(Protocol):
     def awaited(self) -> Mapping[str, str]: ...
     @property
     def totals(self) -> Mapping[str, PodCounts]: ...
+    @property
+    def shared(self) -> Mapping[str, str]: ...
 
 
 def may_learn(state: RolloutState) -> bool:
     """Return whether the past may have to be read before the rollout's evidence is weighed."""
-    is_open = not state.stepped or _is_to_be_confirmed(state) or bool(_list_lonely(state))
-    return not state.is_terminal and is_open
+    is_open = not state.stepped or is_to_be_confirmed(state) or bool(_list_lonely(state))
+    return not state.is_terminal and (is_open or bool(list_used(state)))
 
 
 def is_due(state: RolloutState, now: float) -> bool:
     """Return whether the past must be read now.
 
     That is before anything is routed, once every guardrail has samples, and again as long as a
-    guardrail whose pods are declared or found has no valid test. Found pods are read again in the
-    second half of the canary's warm-up, and after that as long as one canary pod allows no test.
+    guardrail whose pods are declared or found has no valid test. Found pods are read again once
+    the canary's requests confirm them, and after that as long as one canary pod allows no test; of
+    others the labels alone are.
     """
     if not state.reads_past or not may_learn(state) or not _has_samples(state, now):
         return False
-    if state.stepped and _list_lonely(state):
-        return True
     if state.stepped:
-        return _is_half_warm(state, now) and _count_requests(state) >= ENOUGH
+        is_settled = not is_to_be_confirmed(state)
+        return is_settled or can_be_confirmed(state, now)
     if state.learned is None:
         return True
     is_declared = state.plan.spec.declared_pods is not None
@@ -89,29 +91,34 @@ def is_news(state: RolloutState, fact: Learned) -> bool:
         return True
     if not state.stepped or before.is_confirmed:
         return fact.unknown != before.unknown
-    gone = {name for name, own in fact.found_pods.items() if own.unused == NO_LIVING}
+    gone = {name for name, own in fact.found_pods.items() if own.unused in {NO_LIVING, AWAITED}}
     is_read = not before.labels.keys() & (fact.problems.keys() | gone)
-    return is_read and bool(before.labels or fact.labels)
+    return is_read and bool(before.labels or fact.labels or before.is_weighed_after)
 
 
-def is_split_by_chance(state: RolloutState) -> bool:
-    """Return whether the canary had requests that chance chose among those of all clients."""
-    traffic, split = state.plan.spec.traffic, state.split
-    is_kept = has_affinity(state.plan) or bool(traffic and traffic.segment)
-    is_by_weight = split.way == "weights" and 0 < split.share <= 0.5
-    return is_by_weight and not is_kept and state.traffic_tally.canary >= ENOUGH
+def list_looked_at_again(state: RolloutState) -> Mapping[str, str]:
+    """Return the labels by guardrail of which no more than the values is asked; empty to learn."""
+    is_learning = not state.stepped or is_to_be_confirmed(state) or _list_lonely(state)
+    return {} if is_learning else list_used(state)
 
 
 def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learned:
     """Return every guardrail's dispersion, or in words why there is none."""
+    used = list_looked_at_again(state)
+    if used and state.learned is not None:
+        shared = {name: label for name, label in used.items() if past.shared.get(name) == label}
+        return take_back(state.learned, shared, at)
     guardrails = {guardrail.name: guardrail for guardrail in state.plan.spec.guardrails}
     is_declared = state.plan.spec.declared_pods is not None
     canary = canary_pods(state.plan, past.pods)
     reasons = dict(past.problems)
     if is_declared and canary == 0:
         reasons = {**dict.fromkeys(past.pods, NO_CANARY), **reasons}
-    dispersions: dict[str, Dispersion] = {}
-    found_pods = {name: FoundPods(label=own, unused=AWAITED) for name, own in past.awaited.items()}
+    before, dispersions = state.learned, dict[str, Dispersion]()
+    found_pods = {
+        **_list_refuted(state, past),
+        **{name: FoundPods(label=own, unused=AWAITED) for name, own in past.awaited.items()},
+    }
     for name in sorted(past.pods.keys() - reasons.keys()):
         totals = past.totals.get(name, past.pods[name])
         learner = _Learner(state, guardrails[name])
@@ -133,8 +140,18 @@ def learn(state: RolloutState, past: Past, *, at: float, rollout: str) -> Learne
         problems=reasons,
         found_pods=found_pods,
         is_confirmed=state.stepped,
+        is_weighed_after=before.is_weighed_after if state.stepped and before else bool(found_pods),
     )
     return _keep_final(state, fact)
+
+
+def _list_refuted(state: RolloutState, past: Past) -> dict[str, FoundPods]:
+    """Return the labels of before the first step that the canary's requests do not confirm."""
+    before = state.learned
+    if before is None or not state.stepped:
+        return {}
+    gone = {name: own.label for name, own in before.found_pods.items() if name not in past.problems}
+    return {name: FoundPods(label=label, unused=REFUTED) for name, label in gone.items()}
 
 
 def _keep_final(state: RolloutState, fact: Learned) -> Learned:
@@ -209,33 +226,12 @@ def canary_pods(plan: Plan, pods: Mapping[str, PodCounts]) -> int:
     return plan.spec.canary_pods or max((history.canary for history in pods.values()), default=0)
 
 
-def _is_to_be_confirmed(state: RolloutState) -> bool:
-    learned = state.learned
-    return learned is not None and bool(learned.found_pods) and not learned.is_confirmed
-
-
 def _list_lonely(state: RolloutState) -> list[str]:
     """Return the guardrails of which found pods were confirmed that allow no valid test."""
     learned = state.learned
     if learned is None or not learned.is_confirmed:
         return []
     return sorted(learned.unknown.keys() & learned.labels.keys())
-
-
-def _is_half_warm(state: RolloutState, now: float) -> bool:
-    """Return whether the second half of the canary's warm-up is on, in which nothing counts yet."""
-    if state.first_canary_at is None or state.warm_at is None:
-        return False
-    if state.phase not in {"stepping", "observing"}:
-        return False
-    begin = state.first_canary_at + state.plan.spec.warmup / 2
-    return begin <= state.at_server(now) < state.warm_at
-
-
-def _count_requests(state: RolloutState) -> int:
-    """Return the canary's requests, and copies of requests, since the last confirmed change."""
-    tallies = state.traffic_tally, state.segment_tally, state.copy_tally
-    return sum(tally.canary for tally in tallies)
 
 
 def _has_samples(state: RolloutState, now: float) -> bool:

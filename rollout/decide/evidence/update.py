@@ -21,6 +21,7 @@ from analysis import sample_ratio
 from analysis.counting.counts import Counts
 from analysis.fast_replace import replace
 from rollout.decide.evidence.baseline import pair_with_baseline
+from rollout.decide.evidence.confirmation import splits_by_chance
 from rollout.decide.evidence.exposure import (
     counts_copies,
     exposure_guardrail,
@@ -167,7 +168,7 @@ def _update_test(
         )
     if not counts.canary_exposures and not counts.stable_exposures:
         return guardrail_state
-    use = choose_use(state, begin, lag)
+    use = choose_use(state, begin, guardrail)
     test = feed(guardrail_state.test, counts, use)
     late_test = feed(guardrail_state.late_test, counts, use) if guardrail_state.late_test else None
     if guardrail_state.goal is not None:
@@ -281,6 +282,8 @@ def _check_traffic_share(
             "shares": capital,
             "traffic_tally": state.traffic_tally.seen(canary, stable, share),
         }
+        if splits_by_chance(state):
+            changes["by_chance"] = state.by_chance.seen(canary, stable, share)
         # A look that has counted nothing says nothing: older journals took it for agreement.
         agrees = not sample_ratio.mismatched(capital) and (
             canary + stable > 0 or not state.has_late_shares

@@ -191,6 +191,12 @@ class Learned(RolloutFact):
         description="The canary has answered requests, so what was found is final.",
         exclude_if=lambda value: not value,
     )
+    is_weighed_after: bool = Field(
+        default=False,
+        description="Where pods were found, only looks after the confirmation are weighed. Older "
+        "journals lack it.",
+        exclude_if=lambda value: not value,
+    )
 
     @field_serializer("dispersions", mode="wrap")
     def _omit_unset(

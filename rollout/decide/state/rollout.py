@@ -157,6 +157,7 @@ class RolloutState:
     # What a segment of undeclared size got; `due` is what it would get if it were all requests.
     segment_tally: TrafficTally = field(default_factory=TrafficTally)
     untouched: TrafficTally = field(default_factory=TrafficTally)  # before our first write
+    by_chance: TrafficTally = field(default_factory=TrafficTally)  # of any client, by weight
     following: Following | None = None  # the last write, once the object shows it
     retreat: Retreat | None = None  # the newest one
     is_spared: bool = False  # all traffic returns to stable, and the first write was only refused

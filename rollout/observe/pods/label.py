@@ -29,6 +29,7 @@ _NAMES = tuple(
         rf"(.*_)?(hostname|replica){_OF}|(.*_)?(container|task)_id",
     )
 )
+_HOME = re.compile(r"((exported|kubernetes|k8s)_)?(namespace|cluster)(_name|_id|_uid)?")
 # Who calls, stands between or collects is no server, whatever its values.
 _CALLS = re.compile(
     r"(.*_)?(source|src|client|caller|downstream|peer|remote|origin|consumer|requester|user|judge"
@@ -52,6 +53,12 @@ def find_label(
     return next((name for _, name in ranked if _tells_apart(name, stable, canary)), None)
 
 
+def is_shared(name: str, stable: Iterable[Labels], canary: Iterable[Labels]) -> bool:
+    """Return whether one value of a label is in both versions' series."""
+    of_stable, of_canary = ({labels.get(name, "") for labels in arm} for arm in (stable, canary))
+    return bool((of_stable & of_canary) - {""})
+
+
 def _rank(name: str) -> int | None:
     """Return how surely a label of this name names a process, 0 most; None where it does not."""
     if _CALLS.fullmatch(name):
@@ -63,7 +70,20 @@ def _tells_apart(name: str, stable: Sequence[Labels], canary: Sequence[Labels]) 
     of_stable, of_canary = ({labels[name] for labels in arm} for arm in (stable, canary))
     if "" in of_stable | of_canary or len(of_stable) < _LEAST_PODS or of_stable & of_canary:
         return False
-    return not _is_crossed(name, (*stable, *canary))
+    every = (*stable, *canary)
+    return not (_is_crossed(name, every) or _is_reused(name, every))
+
+
+def _is_reused(name: str, series: Iterable[Labels]) -> bool:
+    """Return whether one value stands in several namespaces or clusters.
+
+    Replicas of stateful sets are called alike in each: they would be counted as one pod.
+    """
+    homes = defaultdict(set)
+    for labels in series:
+        home = frozenset(item for item in labels.items() if _HOME.fullmatch(item[0]))
+        homes[labels[name]].add(home)
+    return any(len(own) > 1 for own in homes.values())
 
 
 def _is_crossed(name: str, series: Iterable[Labels]) -> bool:

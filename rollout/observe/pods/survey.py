@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from rollout.observe.pods.label import Labels, find_label
+from rollout.observe.pods.label import Labels, find_label, is_shared
 from rollout.observe.query import QueryPart, parts_of, selector
 from rollout.observe.selectors.source import Source
 from rollout.plan.fields.matchers import Matcher
@@ -54,17 +54,44 @@ def survey(ask: Ask, run: Run) -> Mapping[str, PodLabel]:
         if _may_name_servers(guardrails[query_part.guardrail], ask.plan)
     ]
     labels: dict[str, PodLabel] = {}
-    for source, group in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
-        parts = [query_part for _, query_part in group]
-        text = selector(source, parts)
+    for source, parts, rows in _read_labels(pairs, run):
         is_shape = parts[0].metric.kind == "shape"
-        rows = run(source.server, f"count without (le) ({text})" if is_shape else text)
         if sum(value if is_shape else 1 for _, value in rows) <= MOST_SERIES:
             labels |= dict(_choose(source, parts, rows))
     return {
         name: replace(own, is_awaited=own.is_awaited or _is_in_doubt(guardrails[name], ask))
         for name, own in labels.items()
     }
+
+
+def find_shared(ask: Ask, run: Run) -> Mapping[str, str]:
+    """Return the ask's labels, by guardrail, that have a value in both versions' series.
+
+    Such a label names who calls both, or counts for both. Raises as `survey`.
+    """
+    sides = (find_server_side(source, query_part) for source, query_part in parts_of(ask))
+    pairs = [pair for pair in sides if pair[1].guardrail in ask.labels]
+    return {
+        query_part.guardrail: ask.labels[query_part.guardrail]
+        for source, parts, rows in _read_labels(pairs, run)
+        for query_part, stable, canary in _split_arms(source, parts, rows)
+        if is_shared(ask.labels[query_part.guardrail], stable, canary)
+    }
+
+
+def _read_labels(
+    pairs: Sequence[tuple[Source, QueryPart]], run: Run
+) -> Iterator[tuple[Source, Sequence[QueryPart], Vector]]:
+    """Ask for the series of each source, of histograms without their buckets."""
+    for source, group in groupby(sorted(pairs, key=lambda pair: pair[0]), key=lambda pair: pair[0]):
+        parts = [query_part for _, query_part in group]
+        text = selector(source, parts)
+        is_shape = parts[0].metric.kind == "shape"
+        yield (
+            source,
+            parts,
+            run(source.server, f"count without (le) ({text})" if is_shape else text),
+        )
 
 
 def find_server_side(source: Source, query_part: QueryPart) -> tuple[Source, QueryPart]:
@@ -111,6 +138,17 @@ def _is_in_doubt(guardrail: Guardrail, ask: Ask) -> bool:
 def _choose(
     source: Source, parts: Sequence[QueryPart], rows: Vector
 ) -> Iterator[tuple[str, PodLabel]]:
+    for query_part, stable, canary in _split_arms(source, parts, rows):
+        fixed = {*source.declared, *query_part.metric.labels, "__name__", "le", "job"}
+        label = find_label(stable, canary, fixed)
+        if label is not None:
+            yield query_part.guardrail, PodLabel(label, source, query_part, not canary)
+
+
+def _split_arms(
+    source: Source, parts: Sequence[QueryPart], rows: Vector
+) -> Iterator[tuple[QueryPart, list[Labels], list[Labels]]]:
+    """Yield the labels of stable's and of the canary's series, by guardrail."""
     arms: dict[tuple[str, str], list[Labels]] = {}
     if not all(isinstance(value, str) for labels, _ in rows for value in labels.values()):
         return
@@ -121,10 +159,7 @@ def _choose(
             [own for own in arms.get((query_part.service, arm), ()) if _reads(query_part, own)]
             for arm in (query_part.stable, query_part.canary)
         )
-        fixed = {*source.declared, *query_part.metric.labels, "__name__", "le", "job"}
-        label = find_label(stable, canary, fixed)
-        if label is not None:
-            yield query_part.guardrail, PodLabel(label, source, query_part, not canary)
+        yield query_part, stable, canary
 
 
 def _reads(query_part: QueryPart, labels: Labels) -> bool:
