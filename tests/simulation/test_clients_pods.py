@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rollout.decide.fold import fold_all
-from rollout.decide.record.facts import FACT, Learned
+from rollout.decide.record.facts import FACT, Decided, Learned
 from rollout.explain.entry import sentence
 from rollout.observe.pods.survey import find_shared, survey
 from rollout.plan.model.plan import Plan
@@ -177,6 +177,8 @@ def test_a_few_requests_confirm_nothing_and_nothing_is_weighed():
     rollout.world.rate = 2.0
     rollout.run(240)
     assert not rollout.state.learned.is_confirmed
+    last = [fact for fact in rollout.facts if isinstance(fact, Decided)][-1]
+    assert last.reasons == ("confirming-pods",)
     assert not rollout.state.guardrails["errors"].test.canary_units
 
 

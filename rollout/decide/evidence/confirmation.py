@@ -58,6 +58,12 @@ def is_to_be_confirmed(state: RolloutState) -> bool:
     return learned is not None and bool(learned.found_pods) and not learned.is_confirmed
 
 
+def awaits_confirmation(state: RolloutState) -> bool:
+    """Return whether evidence is not weighed yet, because a label is to be confirmed."""
+    learned = state.learned
+    return learned is not None and learned.is_weighed_after and is_to_be_confirmed(state)
+
+
 def can_be_confirmed(state: RolloutState, now: float) -> bool:
     """Return whether the canary's requests suffice to confirm labels that were found.
 
@@ -72,7 +78,7 @@ def can_be_confirmed(state: RolloutState, now: float) -> bool:
         return False
     is_late = learned.is_weighed_after and state.phase in _WEIGHED
     is_warming_up = state.phase in {"stepping", "observing"} and at < state.warm_at
-    return (is_late or is_warming_up) and _count_requests(state) >= ENOUGH
+    return (is_late or is_warming_up) and count_requests(state) >= ENOUGH
 
 
 def list_used(state: RolloutState) -> dict[str, str]:
@@ -113,7 +119,7 @@ def _count_chosen(state: RolloutState) -> float:
     return min(state.by_chance.canary, state.by_chance.due)
 
 
-def _count_requests(state: RolloutState) -> float:
+def count_requests(state: RolloutState) -> float:
     """Return the canary's requests, or copies of requests, that may confirm labels."""
     if splits_by_chance(state):
         return _count_chosen(state)

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     BETTER = "better"
     BLIND = "blind"
     BLIND_TOO_LONG = "blind-too-long"
+    CONFIRMING_PODS = "confirming-pods"
     DRIFT = "drift"
     EXPERIMENT = "experiment"
     EXPOSURE_MISMATCH = "exposure-mismatch"

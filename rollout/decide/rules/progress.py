@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollout.decide.evidence.baseline import baseline_complete
 from rollout.decide.evidence.blindness import has_unanswered_copies
+from rollout.decide.evidence.confirmation import awaits_confirmation
 from rollout.decide.evidence.exposure import exposure_guardrail, mirror_of
 from rollout.decide.evidence.labels import list_uneven
 from rollout.decide.record.reasons import Reason
@@ -181,6 +182,8 @@ def baking(view: View) -> Choice | None:
         return hold(view, Reason.AWAITING_TRAFFIC)
     if state.at_server(view.now) < state.warm_at:
         return hold(view, Reason.WARMING_UP)
+    if awaits_confirmation(state):
+        return hold(view, Reason.CONFIRMING_PODS)
     return None if view.is_baked else hold(view, Reason.BAKING)
 
 

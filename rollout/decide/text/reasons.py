@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.verdict.verdict import Judgement
+from rollout.decide.evidence.confirmation import ENOUGH, count_requests
 from rollout.decide.evidence.exposure import mirror_of
 from rollout.decide.record.reasons import WAITS_FOR_ROUTE, Reason, first_reason
 from rollout.decide.record.write_id import WriteId
@@ -27,6 +28,7 @@ from rollout.decide.text.experiment import (
     describe_reallocation,
 )
 from rollout.decide.text.following import describe_following, describe_waiting
+from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import duration, percent
 
 
@@ -216,6 +218,17 @@ def _describe_labels(state: RolloutState, name: str) -> str:
     )
 
 
+def _describe_confirmation(state: RolloutState, _: str) -> str:
+    pods = state.learned.found_pods.values() if state.learned else ()
+    labels = join(sorted({own.label for own in pods}))
+    few = int(count_requests(state))
+    progress = "read again" if few >= ENOUGH else f"{few} so far"
+    return (
+        f"the canary's first {ENOUGH} requests confirm whether the label {labels} tells servers "
+        f"apart ({progress}), only a crash is judged until then"
+    )
+
+
 def _mesh_problem(state: RolloutState) -> str:
     return f" ({state.route_problem})" if state.route_problem else ""
 
@@ -246,6 +259,7 @@ _BY_CODE: dict[str, Callable[[RolloutState, str], str]] = {
         f"baking at this weight for {duration(state.plan.spec.ramp.bake)}"
     ),
     Reason.BETTER: lambda state, name: describe_conclusion(state, name, "better"),
+    Reason.CONFIRMING_PODS: _describe_confirmation,
     Reason.DRIFT: _describe_drift,
     Reason.EXPERIMENT: describe_experiment,
     Reason.EXPOSURE_MISMATCH: lambda state, _: (
