@@ -22,11 +22,12 @@ from rollout.doctor.probe.alike import find_alike, find_no_counters
 from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets, of_scale
 from rollout.errors import ObserveError
-from rollout.observe.evidence import Key, RawPart, read_target
+from rollout.observe.evidence import Key, RawPart
 from rollout.observe.origins import count_processes, knows_start
 from rollout.observe.query import LONGEST
 from rollout.observe.survey import Read, Survey, survey
 from rollout.observe.targets.addresses import find_scraped_twice
+from rollout.observe.targets.processes import read_target
 from rollout.observe.twins import find_twins, list_differing
 from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail

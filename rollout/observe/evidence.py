@@ -25,7 +25,7 @@ from rollout.observe.matrix import (
     read_matrix,
     read_samples,
 )
-from rollout.observe.query import Query, QueryPart, selector_of
+from rollout.observe.query import LONGEST, Query, QueryPart, selector_of
 from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
 from rollout.observe.targets.moves import (
@@ -36,10 +36,9 @@ from rollout.observe.targets.moves import (
     list_returns,
     list_times,
 )
-from rollout.observe.targets.processes import read_traits
+from rollout.observe.targets.processes import Target, read_process, read_target, read_traits
 
 Key = tuple[Arm, str]
-Target = tuple[str, str]  # the labels job and instance
 
 UP, START, UPTIME = "up", "process_start_time_seconds", "envoy_server_uptime"
 
@@ -109,6 +108,20 @@ class RawPart:
     def plain_stays(self) -> StayTables:
         """The last samples of the series that only rise."""
         return find_plain_stays(self)
+
+    def is_beside(self, key: Key, entry: Series) -> bool:
+        """Whether a series of the same process has a sample at the time of an entry's first one."""
+        other, own = self.by_key.get(key), (entry.arm, entry.key)
+        if other is None or other.process != entry.process:
+            return False
+        if read_process(self.labels[key]) != read_process(self.labels[own]):
+            return False
+        return entry.samples[0][0] in (at for at, _ in other.samples)
+
+    @cached_property
+    def by_key(self) -> dict[Key, Series]:
+        """The series by their keys."""
+        return {(entry.arm, entry.key): entry for entry in self.series}
 
     def read_traits(self, key: Key) -> frozenset[tuple[str, str]]:
         """Return a series' labels but those that name a process."""
@@ -188,12 +201,6 @@ class Evidence:
                 self.created[service, version, key] += sorted(values)
 
 
-def read_target(labels: Mapping[str, str]) -> Target | None:
-    """Return the scraped target of a series; None without both labels."""
-    job, instance = labels.get("job", ""), labels.get("instance", "")
-    return (job, instance) if job and instance else None
-
-
 def find_evidence(
     query: Query, keys: Sequence[tuple[RawPart, Key]], run: Callable[[str], object]
 ) -> Evidence:
@@ -217,7 +224,8 @@ def build_queries(query: Query, keys: Sequence[tuple[RawPart, Key]]) -> Iterator
     """Yield what to ask of the series' targets, and whether it is their created timestamps."""
     if not keys:
         return
-    window = query.text[query.text.rindex("[") :]
+    least = int(query.text[query.text.rindex("[") + 1 : -2])
+    window = f"[{least + math.ceil(max(_find_unread(raw, key) for raw, key in keys))}s]"
     created = [re.sub(r"_(total|bucket)$", "", name) + "_created" for name in query.source.names]
     yield selector_of(created, query.source, query.parts) + window, True
     targets = {read_target(raw.labels[key]) for raw, key in keys} - {None}
@@ -225,3 +233,14 @@ def build_queries(query: Query, keys: Sequence[tuple[RawPart, Key]]) -> Iterator
         jobs, instances = (match_any({target[i] for target in targets if target}) for i in (0, 1))
         names = match_any((UP, START, UPTIME))
         yield f"{{__name__=~{names},job=~{jobs},instance=~{instances}}}{window}", False
+
+
+def _find_unread(raw: RawPart, key: Key) -> float:
+    """Return the seconds before what was read of a series to its last counted sample; else 0.
+
+    The process that answered there tells whether the one that answers now is another.
+    """
+    entry, last = raw.by_key.get(key), raw.query_part.cursor.last.get(key)
+    if entry is None or last is None or not entry.samples:
+        return 0.0
+    return min(max(0.0, entry.samples[0][0] - last[0]), LONGEST)

@@ -17,11 +17,10 @@ from rollout.observe.evidence import (
     Evidence,
     Key,
     RawPart,
-    read_target,
 )
 from rollout.observe.matrix import Item, label_names, read_samples
 from rollout.observe.targets.moves import BREAK, is_moved, list_times
-from rollout.observe.targets.processes import read_process
+from rollout.observe.targets.processes import read_process, read_target
 
 _PROXY = ("envoy_", "istio_")  # metrics that a proxy counts, whatever else its endpoint shows
 _ERROR = 2.0  # seconds by which a start time may be wrong: uptimes are whole, so are boot times
@@ -230,7 +229,9 @@ def _compare_starts(
 ) -> tuple[tuple[float, ...], By]:
     """Return when the process started anew between samples, and how far its starts are believed.
 
-    Where another process answered they say nothing; where one did lately, that is `other`.
+    Where another process answered they say nothing; where one did lately, that is `other`. A start
+    that may have been before the first of two samples is none in between, unless another process
+    is known to have answered then.
     """
     zeros: list[float] = []
     by: By = "start"
@@ -238,7 +239,7 @@ def _compare_starts(
         before, after = _find_start(starts, begin), _find_start(starts, end)
         if after is None or (before is not None and abs(after - before) <= _ERROR):
             continue
-        if after > begin - _ERROR:
+        if after > begin + (_ERROR if before is None else -_ERROR):
             zeros.append(min(max(after, begin + _SOON), end))
         elif before is not None:
             by = "other" if times[-1] - end < REMEMBERED * (end - begin) else ""

@@ -13,9 +13,10 @@ from rollout.decide.evidence.blindness import stale_limit
 from rollout.decide.text.numbers import decimal
 from rollout.doctor.finding import Level
 from rollout.doctor.resolution import describe_finest
-from rollout.observe.evidence import UP, RawPart, read_target
+from rollout.observe.evidence import UP, RawPart
 from rollout.observe.matrix import read_samples
 from rollout.observe.survey import Survey
+from rollout.observe.targets.processes import read_target
 from rollout.plan.fields.metric import DeclaredMetric
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.guardrail import Guardrail

@@ -126,7 +126,8 @@ def list_returns(raw: RawPart, entry: Series) -> list[float]:
 def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
     """Whether a new series, which was not there at `zero`, may be another one that ended since.
 
-    One that is like it but for the labels of processes may have ended just before.
+    One that is like it but for the labels of processes may have ended just before. One that is
+    there again beside the new one, in the same process, was away together with it.
     """
     first, values = entry.samples[0]
     since = raw.newest_of_all - MISSED * raw.query_part.scrape
@@ -135,11 +136,12 @@ def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
         if table is None:
             continue
         rows = np.flatnonzero((zero <= table.end) & (table.end < first))
-        rows = rows[table.may_become(rows, values)]
-        if (table.end[rows] <= since).any():
+        likely = rows[table.may_become(rows, values)].tolist()
+        likely = [row for row in likely if not raw.is_beside(table.keys[row], entry)]
+        if any(table.end[row] <= since for row in likely):
             return True
         own = raw.read_traits((entry.arm, entry.key))
-        if any(raw.read_traits(table.keys[row]) == own for row in rows.tolist()):
+        if any(raw.read_traits(table.keys[row]) == own for row in likely):
             return True
     return False
 

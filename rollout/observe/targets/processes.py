@@ -13,6 +13,8 @@ _NAMES_PROCESS = re.compile(
 )
 # Of these, what names one alone: a host, or a name that all containers of a kind have, does not.
 _NAMES_ONE = re.compile(r"(.*_)?(pod|instance|worker|pid|task)(_(name|id|uid|ip))?")
+Target = tuple[str, str]  # the labels job and instance
+
 _RECORDED = ":"  # in names of metrics it is for recording rules alone
 
 
@@ -25,6 +27,12 @@ def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
             if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
         )
     )
+
+
+def read_target(labels: Mapping[str, str]) -> Target | None:
+    """Return the scraped target of a series; None without both labels."""
+    job, instance = labels.get("job", ""), labels.get("instance", "")
+    return (job, instance) if job and instance else None
 
 
 def read_traits(labels: Mapping[str, str]) -> frozenset[tuple[str, str]]:

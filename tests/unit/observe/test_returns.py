@@ -75,3 +75,41 @@ def test_workers_that_answered_in_rising_order_are_no_restart(scrapes):
     scrapes.look(3, 9)
     assert "several processes" in scrapes.rollout.problem
     assert scrapes.rollout.total.canary_exposures == 0
+
+
+MISSED = range(9, 15)
+
+
+def write_restart(scrapes, last, seconds, shown):
+    """Write a process that begins anew so many seconds after scrape 8, and was up before.
+
+    The scrapes that are `MISSED` have nothing of it, and its uptime stands in those `shown`.
+    """
+    began = (8 + seconds / 15, last)
+    old = [500 + 10 * n for n in range(began[1])]
+    new = [max(0, 10 * (n - began[1] + 1)) for n in range(began[1], 20)]
+    values = [None if n in MISSED else value for n, value in enumerate([*old, *new])]
+    scrapes.write("v2", values, **APP)
+    for n in shown:
+        up = 15 * (n - began[0]) if n >= began[1] else 6000 + 15 * n
+        scrapes.meta("envoy_server_uptime", [int(up)], first=n, **APP)
+
+
+@pytest.mark.parametrize("first_shown", [0, 15])
+def test_a_start_right_before_a_scrape_counts_once_though_the_next_are_missed(scrapes, first_shown):
+    shown = [n for n in range(first_shown, 20) if n not in MISSED]
+    write_restart(scrapes, 8, -1, shown)
+    assert count(scrapes) == (10 * 16, 0)
+
+
+def test_a_start_right_after_a_scrape_counts_at_once_though_the_next_are_missed(scrapes):
+    write_restart(scrapes, 9, 1, [n for n in range(20) if n not in MISSED])
+    assert count(scrapes, 15) == (10 * 5 + 70, 0)
+
+
+def test_a_first_failure_while_the_target_missed_scrapes_counts_in_full(scrapes):
+    scrapes.write("v2", [None if n in MISSED else 10 + 2 * n for n in range(20)], **APP)
+    scrapes.write("v2", [30, 32, 34, 36, 38], code="503", first=15, **APP)
+    scrapes.look(3, 8)
+    scrapes.look(15, 19)
+    assert scrapes.rollout.total.canary == (2 * 16 + 38, 38)
