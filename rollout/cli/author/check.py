@@ -30,9 +30,12 @@ from rollout.plan.model.plan import Plan
 from rollout.plan.reading.load import load, may_hold_plan
 from rollout.plan.reading.templates import load_templates, make_context
 
-# Also a kind that is mistyped: in a file alone it is a mistake, and a folder must not hide it.
+# Also a kind or a version that is mistyped: in a file alone it is a mistake, and a folder must not
+# hide it.
 _KIND = r"kind\W+(?!RolloutTrigger\b)(?i:rollout|\w*plan)"
-_PLAN = re.compile(rf"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*{_KIND}")
+_PLAN = re.compile(
+    rf"(?s)\A(?=.*apiVersion\W+surefoot\.dev/).*{_KIND}|(?m:^[\s\"'{{]*kind\W+RolloutPlan\b)"
+)
 
 
 def _explain(ctx: click.Context, _option: click.Parameter, code: str | None) -> None:

@@ -273,6 +273,14 @@ def test_a_mistyped_kind_in_a_folder_is_found(folder, kind):
     assert f"must be `RolloutPlan`, not `{kind}`" in done.stdout
 
 
+@pytest.mark.parametrize("version", ["surefot.dev/v1alpha1", "v1", "surefoot/v1alpha1"])
+def test_a_mistyped_version_in_a_folder_is_found(folder, version):
+    (folder / "plans/bad.yml").write_text(GOOD.replace("surefoot.dev/v1alpha1", version))
+    done = check(folder)
+    assert done.exit_code == 2
+    assert f"must be `surefoot.dev/v1alpha1`, not `{version}`" in done.stdout
+
+
 def test_our_other_kinds_in_a_folder_are_passed_over(folder):
     trigger = "apiVersion: surefoot.dev/v1alpha1\nkind: RolloutTrigger\n"
     (folder / "trigger.yaml").write_text(trigger)
