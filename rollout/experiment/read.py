@@ -58,9 +58,9 @@ def read(source: str | Path, frames: Library = "pandas", *, force: bool = False)
     try:
         entries: Iterable[Entry] = opened.read()
     except JournalError as error:
+        doubt, entries = str(error), [*opened.read_unverified()]  # raises for what is no journal
         if not force:
             raise JournalError(f"{error}; force=True (or --force) opens it anyway") from error
-        doubt, entries = str(error), opened.read_unverified()
     finally:
         opened.close()
     return Experiments(index.by_rollout(entries), frames, doubt)

@@ -45,6 +45,14 @@ def test_a_database_file_is_read_too(labs, tmp_path):
     assert frame["looks"].item() > 5
 
 
+@pytest.mark.parametrize("text", ["\ufeff{}\n", "words\n", '{"hash":\n'])
+def test_force_is_not_offered_for_what_is_no_journal(tmp_path, text):
+    (tmp_path / "own.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(JournalError) as raised:
+        rollout.read(tmp_path / "own.jsonl")
+    assert "force" not in str(raised.value)
+
+
 def test_an_altered_journal_is_opened_by_force_alone_and_says_so(recording):
     lines = recording.read_text().splitlines()
     entry = json.loads(lines[3])
