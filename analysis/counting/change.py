@@ -104,18 +104,19 @@ def has_leap(gains: Sequence[tuple[int, float]]) -> bool:
 class Left(NamedTuple):
     """What a counter stood at before a fall that counted as a restart, though nothing showed one.
 
-    At `at`, unix seconds, it had fallen from the units per bucket `level` to `low` in all. If it is
-    back where it had been soon, another process had answered, and the way back is no news.
+    At `at`, unix seconds, it had fallen from the units per bucket `level` to those of `low`. If it
+    is back where it had been soon, another process had answered: the way back is no news, and what
+    that one showed was not served since.
     """
 
     at: float
-    level: tuple[int, ...]
-    low: int
+    level: Units
+    low: Units
 
     @property
     def depth(self) -> int:
         """By how many units it fell."""
-        return sum(self.level) - self.low
+        return sum(self.level) - sum(self.low)
 
     def is_made_good(self, before: Sequence[int], after: Sequence[int]) -> bool:
         """Return whether the counter is where it had been, and most of the way in one gap."""
@@ -127,7 +128,7 @@ def find_fall(samples: Sequence[tuple[float, Sequence[float]]]) -> Left | None:
     """Return the newest fall of cumulative counts that is not made good; None without one."""
     units = [(at, tuple(map(int, map(sub, row, (0.0, *row))))) for at, row in samples]
     falls = [
-        Left(at, before, sum(after))
+        Left(at, before, after)
         for (_, before), (at, after) in pairwise(units)
         if not all(map(ge, after, before))
     ]

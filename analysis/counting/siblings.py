@@ -127,11 +127,15 @@ class Siblings:
 
         A series that fell itself keeps them, so that its fall is told and remembered.
         """
+        own = [(start, end) for start, end, of in self.dips if of == key]
+        dips = [(start, end) for start, end, of in self.dips if of != key]
         return tuple(
-            (at, units)
-            for at, units in points
-            if not any(start < at < end and of != key for start, end, of in self.dips)
+            point for point in points if not _is_within(dips, point[0]) or _is_within(own, point[0])
         )
+
+
+def _is_within(spans: Sequence[tuple[float, float]], at: float) -> bool:
+    return any(start < at < end for start, end in spans)
 
 
 ALONE = Siblings()
@@ -211,7 +215,7 @@ def _list_doubts(
                 dips.append((start, points[back][0], line.key))
                 index, (end, units) = back, points[back]
         if change == "reset":
-            left.append(Left(end, tuple(mark), sum(units)))
+            left.append(Left(end, tuple(mark), units))
         if change != "jitter":
             mark = units
         start, index = end, index + 1

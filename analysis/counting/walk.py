@@ -220,7 +220,7 @@ class Walk:
             else:
                 raise EvidenceError(f"{text}: the scrapes after it tell whether it began again")
         if not self._has_start:
-            self.left = Left(at, self._mark, sum(units))
+            self.left = Left(at, self._mark, units)
         self._begin_again(at, units)
         return index + 1
 
@@ -239,15 +239,23 @@ class Walk:
         return left if self.siblings.are_back(left.at, at) else None
 
     def _go_back(self, left: Left, at: float, units: Units) -> None:
-        """Go on from before a fall: another process had answered."""
+        """Go on from before a fall: another process had answered, and what it showed was its own.
+
+        What that one served since the fall stays counted.
+        """
         self._end_run()
         self._is_doubted_again(at)
-        self.words.append(f"{self.origin.name} fell to {left.low:,}, and back")
+        self.words.append(f"{self.origin.name} fell to {sum(left.low):,}, and back")
         self.left, self._mark, self.is_held = None, left.level, False
         if may_follow_restart(sum(units) - sum(left.level), at - self._at, self.pace):
             self._rise(at, units)
         else:
             self._at, self._mark = at, units
+        self._take_off(left.low)
+
+    def _take_off(self, units: Units) -> None:
+        """Take what was counted too much off this look's units; an earlier look's stay counted."""
+        self._total = tuple(max(0, own - off) for own, off in zip(self._total, units, strict=True))
 
     def _is_back_at_once(self, points: Sequence[Point], index: int, later: int) -> bool:
         """Whether a fall at `index` is made good at `later`, and most of it in one gap."""
