@@ -23,6 +23,7 @@ from rollout.observe.bulk.catalogue import BulkAnswer, Catalogue
 from rollout.observe.bulk.reading import BulkPart, read_bulk
 from rollout.observe.bulk.row_texts import MANY, find_many
 from rollout.observe.bulk.shape import find_shape
+from rollout.observe.bulk.whole import NONE_WHOLE, WholeSeries
 from rollout.observe.checks import check_series, refuse_identical_arms
 from rollout.observe.evidence import Evidence, RawPart
 from rollout.observe.matrix import Item, by_version, group_by_series, series_of
@@ -143,7 +144,8 @@ def _read_part(
 ) -> tuple[RawPart | ParsedSamples, list[str]]:
     """Return a part's series with their labels, and what was left out; or its problem."""
     try:
-        raw = read_raw(source, query_part, items)
+        whole = NONE_WHOLE if bulk is None else bulk.whole
+        raw = read_raw(source, query_part, items, whole)
         if bulk is not None:
             raw = replace(raw, plain=bulk.plain, newest=bulk.newest, silent=bulk.silent)
         about = raw.series, raw.labels, raw.fixed
@@ -159,9 +161,15 @@ def _read_part(
 
 
 def read_raw(
-    source: Source, query_part: QueryPart, items: Mapping[tuple[str, str], Sequence[Item]]
+    source: Source,
+    query_part: QueryPart,
+    items: Mapping[tuple[str, str], Sequence[Item]],
+    whole: WholeSeries = NONE_WHOLE,
 ) -> RawPart:
-    """Return all series of a part, twins included, with their labels. Raises ObserveError."""
+    """Return all series of a part, twins included, with their labels. Raises ObserveError.
+
+    Those that are `whole` are read already.
+    """
     arms: tuple[Arm, ...] = ("canary", "stable")
     versions, metric = (query_part.canary, query_part.stable), query_part.metric
     groups: list[Groups] = [
@@ -181,9 +189,9 @@ def read_raw(
         for arm, groups in groups_by_arm.items()
         for key, group in groups.items()
     }
-    canary, stable = (series_of(groups_by_arm[arm], metric, arm) for arm in arms)
+    canary, stable = (whole.join(arm, series_of(groups_by_arm[arm], metric, arm)) for arm in arms)
     refuse_identical_arms(canary, stable, query_part.cursor)
-    return RawPart(query_part, source, [*canary, *stable], labels)
+    return RawPart(query_part, source, [*canary, *stable], {**labels, **whole.labels})
 
 
 def _finish(raw: RawPart, words: Sequence[str], evidence: Evidence) -> ParsedSamples:

@@ -19,6 +19,7 @@ from rollout.observe.bulk.catalogue import BulkAnswer
 from rollout.observe.bulk.layout import Positions, Shape
 from rollout.observe.bulk.samples import Samples, read_samples
 from rollout.observe.bulk.stays import Stays
+from rollout.observe.bulk.whole import WholeSeries, read_whole
 from rollout.observe.query import QueryPart
 
 Floats = NDArray[np.float64]
@@ -26,13 +27,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BulkPart:
-    """What a guardrail's series are: counted already (`plain`), or to be read (`remaining` rows).
+    """What a guardrail's series are: counted already (`plain`), or to be judged one by one.
 
-    `cursor` has its samples as a table. `newest` is the time of the newest sample of all. `silent`
-    are counted series without a new one, none of which may be a series that came back.
+    Of the latter some are read already (`whole`), others not (`remaining` rows). `cursor` has its
+    samples as a table. `newest` is the time of the newest sample of all. `silent` are counted
+    series without a new one, none of which may be a series that came back.
     """
 
     plain: Plain
+    whole: WholeSeries
     remaining: Positions
     cursor: Cursor
     newest: float
@@ -49,9 +52,9 @@ def read_bulk(
         return None
     table = SampleTable.of(cursor.last, shape.width)
     cursor = replace(cursor, last=table, edges=shape.edges)
-    reader = _Reader(query_part, cursor, table, shape, samples, answer.ids[positions])
+    reader = _Reader(query_part, cursor, table, shape, samples, answer, positions)
     try:
-        return reader.read(positions)
+        return reader.read()
     except (TypeError, ValueError):
         return None
 
@@ -63,12 +66,13 @@ class _Reader:
     table: SampleTable
     shape: Shape
     samples: Samples
-    ids: Positions
+    answer: BulkAnswer
+    positions: Positions
 
-    def read(self, positions: Positions) -> BulkPart:
-        """Return what is counted, and which of these positions remain."""
-        shape, samples = self.shape, self.samples
-        self.row, self.places = shape.row_of[self.ids], shape.find_places(self.ids)
+    def read(self) -> BulkPart:
+        """Return what is counted, and what remains of these positions."""
+        shape, samples, ids = self.shape, self.samples, self.answer.ids[self.positions]
+        self.row, self.places = shape.row_of[ids], shape.find_places(ids)
         is_there = self.places >= 0
         self.is_present, is_whole = np.zeros(len(shape.keys), dtype=np.bool_), is_there.all(axis=1)
         self.is_present[self.row] = True
@@ -86,10 +90,12 @@ class _Reader:
         self._leave_returned()
         self._leave_targets(blocks)
         plain = rises.count(self.remains, shape.is_bad)
-        remaining = positions[self.remains[self.row]]
+        whole, is_whole = read_whole(self.answer, self.positions, samples, shape, self.remains)
+        remaining = self.positions[(self.remains & ~is_whole)[self.row]]
         is_silent = self.is_present & ~self.remains & (self.newer[:, 0] == 0)
         silent = frozenset([shape.keys[row] for row in np.flatnonzero(is_silent).tolist()])
-        return BulkPart(plain, remaining, self.cursor, float(samples.at.max()), silent)
+        newest = float(samples.at.max())
+        return BulkPart(plain, whole, remaining, self.cursor, newest, silent)
 
     def _find_last(self) -> None:
         """Find the time of each series' last counted sample, and from when samples count."""

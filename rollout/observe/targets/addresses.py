@@ -12,6 +12,7 @@ import re
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations, pairwise
 
 from analysis.counting.cursor import Key, Series
@@ -78,12 +79,18 @@ def _pair_phases(
 def _read_one_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the labels that name the process of a series; of a pod, whichever port it shows."""
     process = read_process(labels)
-    if not any(_POD.fullmatch(name) for name, _ in process):
+    if not _has_pod(tuple(labels)):
         return process
     return tuple(
         (name, value.rpartition(":")[0] or value) if name == "instance" else (name, value)
         for name, value in process
     )
+
+
+@lru_cache(maxsize=256)
+def _has_pod(names: tuple[str, ...]) -> bool:
+    """Return whether one of these labels names a pod; thousands of series have them."""
+    return any(_POD.fullmatch(name) for name in names)
 
 
 def _compare(group: Sequence[Series], scrape: float) -> Iterator[tuple[Series, Series]]:

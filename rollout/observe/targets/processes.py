@@ -20,13 +20,14 @@ _RECORDED = ":"  # in names of metrics it is for recording rules alone
 
 def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the labels that name the process which counted a series."""
-    return tuple(
-        sorted(
-            (name, value)
-            for name, value in labels.items()
-            if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
-        )
-    )
+    return tuple([(name, labels[name]) for name in _list_names(tuple(labels))])
+
+
+@lru_cache(maxsize=256)
+def _list_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of these labels name a process; thousands of series have them."""
+    process = (name for name in names if name == "job" or _NAMES_PROCESS.fullmatch(name))
+    return tuple(sorted(process))
 
 
 def read_target(labels: Mapping[str, str]) -> Target | None:
