@@ -124,7 +124,10 @@ def read_checkpoints(file: Path) -> Sequence[SignedCheckpoint]:
     """Return the checkpoints of a file. Raises InputError if there are none, and JournalError."""
     from rollout.checkpoint import note
 
-    signed = list(note.parse(read(file, _LARGEST)))
+    try:
+        signed = list(note.parse(read(file, _LARGEST)))
+    except JournalError as error:
+        raise JournalError(f"{file}: {error}") from error
     if not signed:
         raise InputError(f"{file} holds no checkpoint")
     return signed

@@ -210,3 +210,11 @@ def test_a_copy_without_the_entries_beside_it_is_not_called_whole(tmp_path):
         assert "-wal" in done.output
         (tmp_path / "copy.db-wal").write_bytes((tmp_path / "journal.db-wal").read_bytes())
         assert "1 entries are whole" in call("verify", "--journal", tmp_path / "copy.db").stdout
+
+
+def test_a_file_without_checkpoints_is_named(signed, tmp_path):
+    (tmp_path / "notes.txt").write_text("words\n")
+    keys = ("--checkpoints", tmp_path / "notes.txt", "--verifier", signed / "verifier")
+    done = call("verify", "--journal", RECORDED, *keys)
+    assert done.exit_code == 1
+    assert "notes.txt" in done.stderr
