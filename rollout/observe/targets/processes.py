@@ -20,11 +20,15 @@ _RECORDED = ":"  # in names of metrics it is for recording rules alone
 
 def read_process(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """Return the labels that name the process which counted a series."""
+    return tuple([(name, labels[name]) for name in _list_names(tuple(labels))])
+
+
+@lru_cache(maxsize=256)
+def _list_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of these labels name a process, in order; thousands of series have them."""
     return tuple(
         sorted(
-            (name, value)
-            for name, value in labels.items()
-            if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
+            name for name in names if name in {"job", "instance"} or _NAMES_PROCESS.fullmatch(name)
         )
     )
 
