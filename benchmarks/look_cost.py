@@ -87,7 +87,7 @@ class ClientPods:
         self.names = [f"client-{n:04}" for n in range(self.pods)]
         self.counts = self.dice.integers(0, 10**6, (self.pods, 2, 2 + len(EDGES)))
         self.born = np.full(self.pods, -_WINDOW)
-        self.rows: list[NDArray[np.int64]] = []
+        self.rows: list[tuple[int, NDArray[np.int64]]] = []  # by scrape
         self.scrapes = 0
         for _ in range(_WINDOW):
             self.serve()
@@ -102,7 +102,7 @@ class ClientPods:
             self.names[-1 - at], self.born[-1 - at] = f"client-new-{self.scrapes}", self.scrapes
             self.counts[-1 - at] = 0
         self.counts += self.dice.poisson(5, self.counts.shape)
-        self.rows.append(self.counts.copy())
+        self.rows.append((self.scrapes, self.counts.copy()))
         self.rows, self.scrapes = self.rows[-_WINDOW:], self.scrapes + 1
 
     def _let_happen(self) -> None:
@@ -148,11 +148,10 @@ class ClientPods:
         more: Mapping[str, str],
         read: Callable[[NDArray[np.int64]], int],
     ) -> dict[str, Any]:
-        first = self.scrapes - len(self.rows)
         values = [
-            [BEGUN + (first + n) * SCRAPE + float(self.offsets[pod]), str(read(row))]
-            for n, row in enumerate(self.rows)
-            if first + n >= self.born[pod]
+            [BEGUN + n * SCRAPE + float(self.offsets[pod]), str(read(row))]
+            for n, row in self.rows
+            if n >= max(self.born[pod], self.scrapes - _WINDOW)
         ]
         name_of_pod = self.names[pod]
         metric = {

@@ -120,6 +120,8 @@ def _accumulate(row: _Row, exponents: Sequence[float]) -> Iterator[float]:
 
 def number(text: str) -> float:
     """Read a number as the API writes it; other text becomes NaN."""
+    if text.isascii() and text.isdigit():  # nearly all are counts, and there are very many
+        return float(text)
     try:
         return read_float(text)
     except ValueError:
