@@ -92,8 +92,8 @@ class CountingServer:
         baseline.
         """
         grown = bool(self.counters) and min(self.counters.values()) > GROWN
-        told = self.shows_start or scrape - max(self.began, BASELINE) > RARE
-        return self.scraped and grown and told and self.dice.random() < 0.1
+        is_seen = self.shows_start or scrape - max(self.began, BASELINE) > RARE
+        return self.scraped and grown and is_seen and self.dice.random() < 0.1
 
     def _choose_series(self, scrape: int) -> Iterator[Key]:
         """Yield the series that get requests now; rare codes appear late, with a burst."""

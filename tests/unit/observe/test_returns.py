@@ -80,25 +80,25 @@ def test_workers_that_answered_in_rising_order_are_no_restart(scrapes):
 MISSED = range(9, 15)
 
 
-def write_restart(scrapes, last, seconds, shown):
+def write_restart(scrapes, last, seconds, showing):
     """Write a process that begins anew so many seconds after scrape 8, and was up before.
 
-    The scrapes that are `MISSED` have nothing of it, and its uptime stands in those `shown`.
+    The scrapes that are `MISSED` have nothing of it, and its uptime stands in those `showing`.
     """
     began = (8 + seconds / 15, last)
     old = [500 + 10 * n for n in range(began[1])]
     new = [max(0, 10 * (n - began[1] + 1)) for n in range(began[1], 20)]
     values = [None if n in MISSED else value for n, value in enumerate([*old, *new])]
     scrapes.write("v2", values, **APP)
-    for n in shown:
+    for n in showing:
         up = 15 * (n - began[0]) if n >= began[1] else 6000 + 15 * n
         scrapes.meta("envoy_server_uptime", [int(up)], first=n, **APP)
 
 
 @pytest.mark.parametrize("first_shown", [0, 15])
 def test_a_start_right_before_a_scrape_counts_once_though_the_next_are_missed(scrapes, first_shown):
-    shown = [n for n in range(first_shown, 20) if n not in MISSED]
-    write_restart(scrapes, 8, -1, shown)
+    showing = [n for n in range(first_shown, 20) if n not in MISSED]
+    write_restart(scrapes, 8, -1, showing)
     assert count(scrapes) == (10 * 16, 0)
 
 
