@@ -27,9 +27,16 @@ DEFAULTS = {"SUREFOOT_JOURNAL": "", "SUREFOOT_ROLLOUT": ""}
 """What a notebook shows of itself: the committed recording."""
 
 
-def execute(path: Path, env: Mapping[str, str] | None = None) -> Any:
-    """The notebook with new outputs, run in its own folder; raises CellExecutionError."""
+def execute(
+    path: Path, env: Mapping[str, str] | None = None, replaced: tuple[str, str] = ("", "")
+) -> Any:
+    """The notebook with new outputs, run in its own folder; raises CellExecutionError.
+
+    In its cells the first text of `replaced` becomes the second one.
+    """
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells if replaced[0] else ():
+        cell.source = cell.source.replace(*replaced)
     manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     client = NotebookClient(
         notebook,

@@ -11,7 +11,15 @@ from click.testing import CliRunner
 
 from rollout.cli import surefoot
 from rollout.errors import ASK_AGAIN
-from tests.support.commands import Inputs, arguments, commands, keep_apart, kind_of, sound_files
+from tests.support.commands import (
+    Inputs,
+    arguments,
+    commands,
+    first_entries,
+    keep_apart,
+    kind_of,
+    sound_files,
+)
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
@@ -22,7 +30,8 @@ CODES = {0, 1, 2, ASK_AGAIN, 130}
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    return sound_files(tmp_path_factory.mktemp("inputs"), PLAN, RECORDED)
+    folder = tmp_path_factory.mktemp("inputs")
+    return sound_files(folder, PLAN, first_entries(RECORDED, folder / "short.jsonl"))
 
 
 @pytest.fixture(autouse=True)
@@ -32,9 +41,12 @@ def apart(monkeypatch, tmp_path):
         "rehearse.runs.rehearse",
         "wire.run.pacer",
         "page.serve.serve",
+        "stories.campaign.run_campaign",
     )
     paths = [f"rollout.{path}" for path in (*barred, "wire.clock.SystemClock.sleep")]
-    keep_apart(monkeypatch, tmp_path, "no demo, no rehearsal and no wait in this test", *paths)
+    keep_apart(
+        monkeypatch, tmp_path, "no demo, no rehearsal, no story and no wait in this test", *paths
+    )
 
 
 def bad_plans(folder: Path) -> dict[str, Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rollout.errors import ASK_AGAIN
-from tests.support.commands import arguments, commands, sound_files
+from tests.support.commands import arguments, commands, first_entries, sound_files
 
 ROOT = Path(__file__).parents[3]
 RECORDED = ROOT / "notebooks" / "data" / "demo.jsonl"
@@ -20,14 +20,6 @@ PLAN = (ROOT / "manifests" / "examples" / "01-envoy-local.yaml").read_text(encod
 STREAMS = ("ascii", "gone", "full", "no-output", "no-stderr", "no-input")
 # Nothing of these is begun here: their help is printed on the same streams.
 HELP_ONLY = {"demo", "rehearse", "backtest", "calibrate", "operate", "run", "serve", "wait"}
-
-
-def short_recording(folder: Path) -> Path:
-    """The recording's first entries, which fold in no time."""
-    path = folder / "short.jsonl"
-    lines = RECORDED.read_text(encoding="utf-8").splitlines(keepends=True)
-    path.write_text("".join(lines[:20]), encoding="utf-8")
-    return path
 
 
 def end_all(cases: list[tuple[str, list[str]]], folder: Path) -> list[tuple[int, str]]:
@@ -49,7 +41,7 @@ def end_all(cases: list[tuple[str, list[str]]], folder: Path) -> list[tuple[int,
 def ended(tmp_path_factory):
     """How every command ended on every stream, and with which errors: (words, code, errors)."""
     folder = tmp_path_factory.mktemp("streams")
-    inputs = sound_files(folder, PLAN, short_recording(folder))
+    inputs = sound_files(folder, PLAN, first_entries(RECORDED, folder / "short.jsonl"))
     cases = [
         (stream, [*path, *(["--help"] if path[0] in HELP_ONLY else arguments(command, inputs))])
         for stream in STREAMS
@@ -71,7 +63,7 @@ def test_no_stream_brings_a_traceback(stream, ended):
 
 
 def test_a_full_disk_is_named(tmp_path):
-    words = ["log", "--journal", str(short_recording(tmp_path))]
+    words = ["log", "--journal", str(first_entries(RECORDED, tmp_path / "short.jsonl"))]
     ((code, errors),) = end_all([("full", words)], tmp_path)
     assert (code, "No space left on device" in errors) == (1, True)
 

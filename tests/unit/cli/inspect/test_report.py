@@ -1,7 +1,6 @@
 """One file that opens offline, and the notebooks beside it."""
 
 import json
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def test_a_report_has_the_log_the_digests_and_the_replay(report, document):
         assert document[key] in text
     assert "all 8 decisions come out as recorded" in text
     for row in document["tables"]["timeline"]:
-        assert re.escape(row["sentence"].split(":")[0]) in re.escape(text)
+        assert row["sentence"].split(":")[0] in text
 
 
 def test_the_keys_of_the_json_are_stable(document):
