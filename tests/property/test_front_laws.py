@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.property import test_belief_laws as worlds
 from tests.property import test_return_laws as returns
 from tests.support.examples import draw_up_to
-from tests.support.fronts_of_prometheus import FRONTS
+from tests.support.fronts_of_prometheus import FRONTS, Deduplicated
 from tests.support.scraped import WrittenPrometheus
 from tests.support.tallied import EVENTS, TalliedRollout, reading_in_bulk
 
@@ -136,6 +136,17 @@ def test_more_lives_are_never_counted_for_more(live, seed):
 @pytest.mark.parametrize("seed", [7100010, 7100016, 7100146, 7100200, 7100391, 7100542])
 def test_what_another_worker_showed_is_taken_off_when_the_first_is_back(seed):
     live_with_uneven_workers(World(seed))
+
+
+def test_a_series_that_ended_before_the_one_that_moved_was_back_is_that_one_meanwhile():
+    seed = 80318  # the merged times let the other one seem to be still due
+    for many in (1, 10**9):
+        choose = partial(random.Random(seed).choice, EVENTS)
+        source = Deduplicated(seed, CALM)
+        with reading_in_bulk(many):
+            returns.live_with_names_that_come_back(
+                BoundedWorld(seed, partial(TalliedRollout, happen=choose), source)
+            )
 
 
 @pytest.mark.xfail(reason="one life in some ninety counts too much: 0075", strict=False)

@@ -58,13 +58,16 @@ class Stays:
         several = np.bincount(gaps.rows, minlength=len(self.first))[gaps.rows] > 1
         for start, until in {*pairs}:
             stays = (self.first > start) & (self.end < until)
+            is_own = (gaps.starts == start) & (gaps.ends == until)
             is_other = (first <= start) & (start < gaps.starts + MISSED * scrape)
+            if several[is_own].any():  # the stay before this gap may have begun after the other's
+                is_other &= gaps.starts >= start
             after = (gaps.ends > start) & (end < until) & ~is_other
             before = (first > start) & (gaps.starts < until)
             stays[gaps.rows[after | before | several]] = True
             if stays.any() or ((self.absent > start) & (self.absent < until)).any():
                 involved |= stays
-                involved[gaps.rows[(gaps.starts == start) & (gaps.ends == until)]] = True
+                involved[gaps.rows[is_own]] = True
         return involved
 
 

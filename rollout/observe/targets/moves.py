@@ -84,13 +84,14 @@ class StayTable:
             for layout, group in groups.items()
         }
 
-    def are_within(self, start: float, end: float, scrape: float) -> Flags:
+    def are_within(self, start: float, end: float, scrape: float, first: float) -> Flags:
         """Return which lie between two scrapes of a series, and so may be that one meanwhile.
 
         One that was there when that one was last scraped, or went away with it, as in an outage, is
-        another.
+        another, unless it had ended when that one's own stay began, at `first`.
         """
         is_other = (self.before[:, 0] <= start) & (start < self.before[:, 1] + MISSED * scrape)
+        is_other &= self.before[:, 1] >= first
         return (start < self.first) & (self.end < end) & ~is_other
 
     def may_become(self, rows: NDArray[np.intp], values: Sequence[float]) -> Flags:
@@ -111,11 +112,14 @@ def list_returns(raw: RawPart, entry: Series) -> list[float]:
     if not gaps:
         return []
     values, returns = dict(entry.samples), list[float]()
+    pairs = pairwise(sorted({*times, *values}))
+    began = [after for before, after in pairs if after - before > BREAK * scrape]
     for start, end in gaps:
         table = raw.stays.get((entry.arm, len(values[end])))
         if table is None:
             continue
-        rows = np.flatnonzero(table.are_within(start, end, scrape))
+        first = max((at for at in began if at <= start), default=-math.inf)
+        rows = np.flatnonzero(table.are_within(start, end, scrape, first))
         rows = rows[table.may_become(rows, values[end])]
         # A silent one is none: its samples before the last one tell.
         if any(table.keys[row] not in raw.silent for row in rows.tolist()):
