@@ -32,10 +32,10 @@ def execute(
 ) -> Any:
     """The notebook with new outputs, run in its own folder; raises CellExecutionError.
 
-    In its cells the first text of `replaced` becomes the second one.
+    In its cells the first text of `replaced` becomes the second one; two empty ones change nothing.
     """
     notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells if replaced[0] else ():
+    for cell in notebook.cells:
         cell.source = cell.source.replace(*replaced)
     manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
     client = NotebookClient(

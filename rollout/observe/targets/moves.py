@@ -108,12 +108,11 @@ StayTables = Mapping[tuple[Arm, int], StayTable]
 def list_returns(raw: RawPart, entry: Series) -> list[float]:
     """Return when a series came back that another one may have been meanwhile."""
     times, scrape = list_times(raw, entry), raw.query_part.scrape
-    gaps = [(start, end) for start, end in pairwise(times) if end - start > BREAK * scrape]
+    gaps = _list_gaps(times, scrape)
     if not gaps:
         return []
     values, returns = dict(entry.samples), list[float]()
-    pairs = pairwise(sorted({*times, *values}))
-    began = [after for before, after in pairs if after - before > BREAK * scrape]
+    began = [end for _, end in _list_gaps(sorted({*times, *values}), scrape)]
     for start, end in gaps:
         table = raw.stays.get((entry.arm, len(values[end])))
         if table is None:
@@ -125,6 +124,11 @@ def list_returns(raw: RawPart, entry: Series) -> list[float]:
         if any(table.keys[row] not in raw.silent for row in rows.tolist()):
             returns.append(end)
     return returns
+
+
+def _list_gaps(times: Iterable[float], scrape: float) -> list[tuple[float, float]]:
+    """Return between which of these times, in their order, scrapes were missed."""
+    return [(start, end) for start, end in pairwise(times) if end - start > BREAK * scrape]
 
 
 def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
