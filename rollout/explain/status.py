@@ -40,7 +40,6 @@ from rollout.explain.forecast import (
 from rollout.explain.next_action import next_action
 from rollout.ports import Entry
 from rollout.redact import redact_values
-from rollout.tick.fleet import recorded_stable, service_key
 
 
 @dataclass(frozen=True)
@@ -184,9 +183,9 @@ def states_of(
 
 
 def report(
-    rollout: str, state: RolloutState, now: float, among: Mapping[str, RolloutState] | None = None
+    rollout: str, state: RolloutState, now: float, recorded_stable: str | None = None
 ) -> Report:
-    """Report one rollout at `now`; `among` holds the states of all rollouts.
+    """Report one rollout at `now`; `recorded_stable` is its service's stable version, if known.
 
     An ended rollout is judged at its last look. At `now` its series would be stale, and every
     guardrail blind.
@@ -218,7 +217,7 @@ def report(
             f"{hook}: {event}{f' ({problem})' if problem else ''}"
             for hook, event, problem in describe_hooks(state)
         ),
-        recorded_stable=_find_recorded_stable(state, among or {}),
+        recorded_stable=recorded_stable,
         route=_describe_route(state),
         traffic=_describe_last_write(state),
         lived=round(state.lived, 3),
@@ -329,9 +328,3 @@ def _describe_now(state: RolloutState, rollout_view: View) -> str:
     if state.is_terminal or last.action != "hold" or not is_now:
         return last.sentence
     return explain(act_as_full(state), last, rollout_view)
-
-
-def _find_recorded_stable(state: RolloutState, among: Mapping[str, RolloutState]) -> str | None:
-    """Find the stable version that the rollouts of the same service have recorded."""
-    key = service_key(state.plan)
-    return recorded_stable(other for other in among.values() if service_key(other.plan) == key)

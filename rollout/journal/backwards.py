@@ -12,18 +12,18 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from rollout.decide.record.facts import Started
+from rollout.decide.record.facts import Started, of_rollout
 from rollout.errors import JournalError
 from rollout.journal.hash_chain import parse, verify
-from rollout.journal.index import plan_name
+from rollout.journal.index import find_matching, plan_name
 from rollout.journal.scan import AT_ONCE, scan
-from rollout.ports import Journal
+from rollout.ports import Journal, SkippedObservation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rollout.journal.hash_chain import Row
-    from rollout.ports import Entry, SkippedObservation
+    from rollout.ports import Entry
 
 _NEWEST_DECISIONS = 5  # that are named where an entry is none
 _STARTED = '"kind":"started"'
@@ -95,6 +95,34 @@ def find_newest_start(journal: RowSource, name: str) -> tuple[int, dict[str, str
             if name in {fact.rollout, plan_names[fact.rollout]}:
                 return row.seq, plan_names
     return 0, plan_names
+
+
+def find_newest_starts(
+    journal: RowSource, name: str | None, most: int
+) -> tuple[int, dict[str, str]]:
+    """Find the entry from which on the newest `most` rollouts, of a name or of any, are whole.
+
+    Every rollout that has an entry after that one began after it, too, so that no word about an
+    older one is passed over. Their plans' names come by rollout, the newest last. Entries are
+    verified from the newest back to it, to the first where there are fewer. Raises JournalError.
+    """
+    plan_names: dict[str, str] = {}
+    unbegun: set[str] = set()
+    for rows in read_backwards(journal, journal.head()):
+        for row in reversed(rows):
+            record = scan(row)
+            if isinstance(record, SkippedObservation):
+                unbegun.add(record.rollout)
+            elif of_rollout(record.fact):
+                unbegun.add(record.fact.rollout)
+            if isinstance(record, SkippedObservation) or not isinstance(record.fact, Started):
+                continue
+            unbegun.discard(record.fact.rollout)
+            plan_names[record.fact.rollout] = plan_name(record.fact)
+            wanted = find_matching(plan_names, name) if name else plan_names
+            if len(wanted) >= most and not unbegun:
+                return row.seq, dict(reversed(plan_names.items()))
+    return 1, dict(reversed(plan_names.items()))
 
 
 def scan_after(journal: RowSource, after: int) -> Iterator[Entry | SkippedObservation]:

@@ -79,7 +79,7 @@ def _list_rollouts(reader: JournalReader, _request: Request) -> _Document:
 
 def _get_rollout(reader: JournalReader, request: Request) -> _Document:
     rollout, state = _find_newest(reader, request.path_params["name"])
-    return report(rollout, state, reader.now(), reader.states()).as_json()
+    return report(rollout, state, reader.now(), reader.find_stable(state.plan)).as_json()
 
 
 def _get_verdict(reader: JournalReader, request: Request) -> _Document:

@@ -106,7 +106,7 @@ class PageSet:
         self.reader.refresh()
         rollout = self._find_newest(rollout)
         state = self._state(rollout)
-        status = report(rollout, state, self.reader.now(), self.reader.states())
+        status = report(rollout, state, self.reader.now(), self.reader.find_stable(state.plan))
         places, more = views.page_of(self.reader.headlines(rollout), EntryFilter(), None, None)
         lines = self._read_lines(places[:_NEWEST][::-1])[::-1]
         lines = lines[: count_fitting(lines, _ROLLOUT_ROOM)]

@@ -15,8 +15,9 @@ from rollout.decide.record.facts import of_rollout
 from rollout.decide.record.write_id import name_chain
 from rollout.decide.state.rollout import RolloutState
 from rollout.explain.log import Headline, headline
+from rollout.plan.model.plan import Plan
 from rollout.ports import Entry, Journal, SkippedObservation
-from rollout.tick.fleet import Fleet
+from rollout.tick.fleet import Fleet, service_key
 
 
 @dataclass
@@ -98,6 +99,11 @@ class JournalReader:
         """Return every rollout's newest state by id; ended ones may lack their evidence."""
         with self._lock:
             return dict(self._fleet.states)
+
+    def find_stable(self, plan: Plan) -> str | None:
+        """Return the version that the journal recorded last as stable of a plan's service."""
+        with self._lock:
+            return self._fleet.stable(*service_key(plan))
 
     def state(self, rollout: str) -> RolloutState | None:
         """Return one rollout's newest state with its evidence; None for an unknown id."""

@@ -15,7 +15,7 @@ import click
 
 from rollout.cli.inspect.log_entries import LogSource, read_batches, read_newest, select_entries
 from rollout.cli.options.journal import READ, journal_option
-from rollout.cli.options.param_types import MOMENT, Quantity, Words
+from rollout.cli.options.param_types import ALL, MOMENT, NEWEST, Words
 from rollout.decide.record.facts import Action, Decided, Lived, Observed
 from rollout.errors import InputError
 from rollout.explain.entry import clean, name_act, sentence, what
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from rollout.ports import Entry
 
 _ON_A_TERMINAL = 1000  # entries, where nothing else is asked for
-_MOST = 1_000_000
-_EVERY = 0  # entries: no limit
 _COLOURS = {"roll back": "red", "undo": "red", "route-failed": "red"}
 _COLOURS |= {"promote": "green", "advance": "green", "hold back": "green"}
 _COLOURS |= {"pause": "yellow", "human-said": "cyan", "drifted": "yellow", "refused": "red"}
@@ -97,14 +95,6 @@ def _export(rows: Sequence[Row], path: Path, *, is_whole: bool, with_secrets: bo
     click.echo(f"{len(rows):,} entries in {path}, last hash {rows[-1].hash if rows else 'none'}")
 
 
-def _parse_lines(text: str) -> int:
-    if text == "all":
-        return _EVERY
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) <= _MOST:
-        raise ValueError(f"a number of entries from 1 to {_MOST:,}, or `all`")
-    return int(text)
-
-
 @click.command(
     short_help="Print the decision log.",
     epilog="""\b
@@ -128,7 +118,7 @@ where it is broken, printing stops with exit code 1.""",
 @click.option(
     "-n",
     "--lines",
-    type=Quantity("N", _parse_lines),
+    type=NEWEST,
     help="Only the newest N entries that pass, or `all`. A terminal gets "
     f"{_ON_A_TERMINAL:,} where nothing is selected, a pipe or a file all.",
 )
@@ -210,7 +200,7 @@ def log(
     over = _stop_on_interrupt() if follow else None
     if lines is None:
         is_selected = name is not None or wanted != EntryFilter()
-        lines = _EVERY if is_selected or as_json or not sys.stdout.isatty() else _ON_A_TERMINAL
+        lines = ALL if is_selected or as_json or not sys.stdout.isatty() else _ON_A_TERMINAL
     try:
         _print_all(_choose_entries(opened, over, name, lines, wanted), opened, as_json=as_json)
     finally:

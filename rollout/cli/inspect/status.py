@@ -3,48 +3,65 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from rollout.cli.options.journal import READ, journal_option
-from rollout.cli.options.param_types import Quantity
+from rollout.cli.options.param_types import ALL, NEWEST, Quantity
 from rollout.journal.entry_id import EntryId, find_chain, parse_id
 from rollout.journal.location import JournalLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from rollout.decide.state.rollout import RolloutState
-    from rollout.ports import Entry, Journal
+    from rollout.journal.backwards import StoredJournal
+    from rollout.ports import Entry
+    from rollout.tick.fleet import Fleet
+
+_ON_A_TERMINAL = 20  # rollouts
 
 
 @click.command(
     epilog="""\b
 Examples:
   surefoot status
+  surefoot status -n 5
   surefoot status discharge-summarizer-v2 --json | jq .[0].phase""",
 )
 @click.argument("name", required=False)
 @journal_option(READ)
 @click.option(
+    "-n",
+    "--rollouts",
+    "most",
+    type=NEWEST,
+    help="Only the newest N rollouts, or `all`. A terminal gets "
+    f"{_ON_A_TERMINAL} where no NAME is given, a pipe or a file all.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print JSON: a list of rollouts, newest last."
 )
-def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) -> None:
+def status(
+    name: str | None, journal: JournalLocation | None, *, most: int | None, as_json: bool
+) -> None:
     """Show every rollout, or those of NAME: weight, evidence and the next step."""
-    from rollout.explain.status import report, states_of
+    from rollout.explain.status import report
     from rollout.journal.location import default_path
     from rollout.journal.open import open_for_reading
     from rollout.wire.clock import SystemClock
 
+    if most is None:
+        most = ALL if name or as_json or not sys.stdout.isatty() else _ON_A_TERMINAL
     opened = open_for_reading(journal or default_path())
-    states = states_of(opened.read()) if name is None else load_states_of_name(opened, name)
+    fleet, rollouts = _load_newest(opened, name, most)
     now = SystemClock().now()
-    reports = [
-        report(rollout, state, now, states)
-        for rollout, state in states.items()
-        if name in {None, rollout, state.plan.name}
-    ]
+    reports = []
+    for rollout in rollouts:
+        state = fleet.load_evidence(rollout, opened)
+        stable = fleet.stable(state.plan.metadata.namespace, state.plan.spec.service)
+        reports.append(report(rollout, state, now, stable))
     if as_json:
         click.echo(json.dumps([status_report.as_json() for status_report in reports], indent=2))
         return
@@ -54,20 +71,32 @@ def status(name: str | None, journal: JournalLocation | None, *, as_json: bool) 
     CommandConsole().print(screen(reports, []))
 
 
-def load_states_of_name(journal: Journal, name: str) -> Mapping[str, RolloutState]:
-    """Return every rollout's state, with the evidence of those of that name.
+def _load_newest(
+    journal: StoredJournal, name: str | None, most: int
+) -> tuple[Fleet, Sequence[str]]:
+    """Return the newest rollouts of a name, or of any, and the fleet that they are of.
 
-    Folding the observations is the slow step, so only the named rollouts get it. The others are
-    needed for the recorded stable version of the service. Raises InputError for an unknown name.
+    Folding observations is the slow step, so their evidence is not loaded yet. What was not read,
+    and so not verified, is told on stderr. Raises InputError for an unknown name, JournalError.
     """
+    from rollout.journal.backwards import Span, find_newest_starts, scan_after
     from rollout.journal.index import matching
-    from rollout.tick.fleet import fleet_of
+    from rollout.tick.fleet import Fleet
 
-    fleet = fleet_of(journal)
-    names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
-    for rollout in matching(names, name):
-        fleet.load_evidence(rollout, journal)
-    return fleet.states
+    fleet, first = Fleet(), 1
+    if most:
+        first, plan_names = find_newest_starts(journal, name, most)
+        for _ in fleet.read_from(first, scan_after(journal, first - 1)):
+            pass
+    else:
+        for _ in fleet.read(journal):
+            pass
+        plan_names = {rollout: state.plan.name for rollout, state in fleet.states.items()}
+    if first > 1:
+        span = Span(first, fleet.head, fleet.head)
+        click.echo(f"surefoot: {span} (-n all shows older rollouts)", err=True)
+    rollouts = matching(plan_names, name) if name else [*plan_names]
+    return fleet, rollouts[-most:]
 
 
 @click.command(
@@ -86,10 +115,9 @@ ID is the number in front of a decision in `surefoot log`, or CHAIN.NUMBER as `e
 def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> None:
     """Explain one decision: its numbers, what decides, the queries; and replay it.
 
-    Its sentence comes first, as soon as its entry is verified. The decision is computed again from
-    the recorded counts. Exit code 9 if it comes out otherwise, which is no failure of the record
-    where another version wrote it; 1 if the chain of the rollout's entries is broken. `surefoot
-    verify` checks all others as well.
+    What is recorded comes first. Then the decision is computed again from the recorded counts. Exit
+    code 9 if it comes out otherwise, which is no failure of the record where another version wrote
+    it; 1 if the chain of the rollout's entries is broken. `surefoot verify` checks all others.
     """
     from rollout.errors import DECIDED_OTHERWISE, DONE
     from rollout.journal.backwards import read_story
@@ -102,14 +130,18 @@ def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> N
     story, verified = read_story(opened, number.number)
     if not as_json:
         _show_sentence(story, number.number)
-    # Only now: to load the statistics takes longer than all before.
-    from rollout.explain.decision import explain, text
+        # Only now: to load plans takes a while, and the statistics take longer.
+        from rollout.explain.recorded_decision import describe_recorded, format_recorded
+
+        _, _, more = format_recorded(describe_recorded(story, number.number)).partition("\n")
+        click.echo(more)
+    from rollout.explain.decision import explain, format_replay
 
     explanation = explain(story, number.number)
     explanation["entry"] = str(EntryId(chain, number.number))
     explanation["verified"] = verified.as_json()
-    _, _, more = text(explanation).partition("\n")
-    click.echo(json.dumps(explanation, indent=2) if as_json else f"{more}\nverified   {verified}")
+    again = f"{format_replay(explanation)}\nverified   {verified}"
+    click.echo(json.dumps(explanation, indent=2) if as_json else again)
     raise SystemExit(DONE if explanation["replayed"] else DECIDED_OTHERWISE)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 else:  # generic only in newer versions
     _Type, _Choice = click.ParamType, click.Choice
 
+_MOST = 1_000_000
+ALL = 0  # of what is counted from the newest: no limit
 _MAX_NUMBER = 1e12  # far above any real rate or score
 _HOUR = 3600.0
 
@@ -96,6 +98,14 @@ def _make_number_parser(least: float) -> Callable[[str], float]:
     return parse
 
 
+def _parse_newest(text: str) -> int:
+    if text == "all":
+        return ALL
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) <= _MOST:
+        raise ValueError(f"a number from 1 to {_MOST:,}, or `all`")
+    return int(text)
+
+
 def _parse_edges(text: str) -> tuple[float, ...]:
     # Every histogram ends in +Inf, so users may copy it from the `le` labels; it is not an edge.
     words = [word.strip() for word in text.split(",")]
@@ -114,3 +124,4 @@ SCORE = Quantity("number", _make_number_parser(-_MAX_NUMBER))
 POSITIVE = Quantity("number", _make_number_parser(1e-6))
 MOMENT = Quantity("time", parse_moment)
 EDGES = Quantity("edges", _parse_edges)
+NEWEST = Quantity("N", _parse_newest)

@@ -16,6 +16,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.explain.entry import name_act, sentence, what
 from rollout.explain.status import report
 from rollout.ports import Entry
+from rollout.tick.fleet import recorded_stable, service_key
 
 _LOG_LINES = 10
 _MAX_ROLLOUTS = 3  # on one screen
@@ -70,8 +71,13 @@ class Follower:
         """Draw the rollouts in progress, or else the last one that ended."""
         in_progress = [(name, s) for name, s in self.states.items() if not s.is_terminal]
         selected = (in_progress or [*self.states.items()][-1:])[-_MAX_ROLLOUTS:]
-        reports = [report(name, state, now, self.states) for name, state in selected]
+        reports = [report(name, state, now, self._find_stable(state)) for name, state in selected]
         return screen(reports, self.lines, title)
+
+    def _find_stable(self, state: RolloutState) -> str | None:
+        """Find the stable version that the rollouts of the same service have recorded."""
+        key = service_key(state.plan)
+        return recorded_stable(own for own in self.states.values() if service_key(own.plan) == key)
 
 
 def log_line(entry: Entry) -> Text:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-from urllib3.util import parse_url
-
 _PORTS = {"http": 80, "https": 443}
 # Stricter than any URL parser: no user, no backslash, no space, nothing but ASCII. Whatever two
 # parsers could read differently is not an address at all.
@@ -61,6 +59,8 @@ def check_alike(url: str) -> None:
 
     One of them connects, the other chooses proxies and what goes past them.
     """
+    from urllib3.util import parse_url  # only who connects needs it, and it takes long to load
+
     host = urlsplit(url).hostname or ""
     bracketed = f"[{host}]" if ":" in host else host
     if parse_url(url).host != parse_url(f"http://{bracketed}").host:

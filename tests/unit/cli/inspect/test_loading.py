@@ -71,12 +71,12 @@ def test_a_log_builds_only_the_kinds_of_facts_that_it_prints(recorded):
     assert done.stdout.split() == ["started", "True", "False", "False"]
 
 
-def test_why_tells_the_recorded_sentence_before_it_loads_the_statistics(recorded):
+def test_why_tells_all_that_is_recorded_before_it_loads_the_statistics(recorded):
     noted = (
         "import click, sys\n"
         "echo = click.echo\n"
         "def note(text):\n"
-        "    print(sorted({'numpy', 'scipy'} & {*sys.modules}), file=sys.stderr)\n"
+        "    print(sorted({'numpy', 'scipy', 'urllib3'} & {*sys.modules}), file=sys.stderr)\n"
         "    echo(text)\n"
         "click.echo = note\n"
     )
@@ -87,4 +87,6 @@ def test_why_tells_the_recorded_sentence_before_it_loads_the_statistics(recorded
     sentence, blank, first, *_ = done.stdout.splitlines()
     assert (sentence, blank) == (fact.sentence, "")
     assert first.startswith("decision   18 of ")
-    assert done.stderr.splitlines()[:2] == ["[]", "['numpy', 'scipy']"]
+    assert "queries (of raw counters" in done.stdout.partition("what the numbers rest on")[0]
+    # The sentence, what is recorded beside it, and what deciding again shows.
+    assert done.stderr.splitlines()[:3] == ["[]", "[]", "['numpy', 'scipy']"]

@@ -15,6 +15,8 @@ from rollout.journal.sql.store import open_journal
 from rollout.journal.sql.stored import VerifiedReads
 from tests.support.worlds import BAD, Lab, plan
 
+MOMENTARY = {"next", "timers"}
+
 
 def status(path, *arguments):
     words = ["status", *arguments, "--journal", str(path), "--json"]
@@ -45,7 +47,7 @@ def test_one_rollout_is_told_as_it_is_among_all(path):
     for rollout in both:
         (by_name,) = json.loads(status(path, rollout["name"]).stdout)
         (by_id,) = json.loads(status(path, rollout["rollout"]).stdout)
-        settled = {k: v for k, v in rollout.items() if k not in {"next", "timers"}}
+        settled = {k: v for k, v in rollout.items() if k not in MOMENTARY}
         assert settled.items() <= by_name.items()
         assert settled.items() <= by_id.items()
 
@@ -72,3 +74,44 @@ def test_evidence_of_others_is_not_read(two, tmp_path, monkeypatch):
     read = {two[seq - 1].rollout for seq in picked}
     assert len(read) == 1
     assert sum(isinstance(two[seq - 1], Observed) for seq in picked) > 5
+
+
+def test_the_newest_are_told_as_they_are_among_all(path):
+    """They are read backwards to where they began, and what was not read is said."""
+    every = json.loads(status(path).stdout)
+    newest = status(path, "-n", "1")
+    assert [settle(own) for own in json.loads(newest.stdout)] == [settle(every[-1])]
+    assert "are whole and linked" in newest.stderr
+    assert "-n all shows older rollouts" in newest.stderr
+    for most in ("2", "9", "all"):
+        answer = status(path, "-n", most)
+        assert [*map(settle, json.loads(answer.stdout))] == [*map(settle, every)]
+        assert not answer.stderr
+
+
+def test_the_newest_of_a_name_are_found_behind_others(path):
+    (alone,) = json.loads(status(path, "first", "-n", "1").stdout)
+    assert settle(alone) == settle(json.loads(status(path).stdout)[0])
+    assert status(path, "third", "-n", "1").exit_code == 2
+
+
+def test_a_word_about_an_older_rollout_is_not_passed_over(two, tmp_path):
+    """An entry of one that began earlier stands behind the newest start: both are shown."""
+    path = tmp_path / "journal.db"
+    first = [fact for fact in two if fact.rollout == two[0].rollout]
+    others = [fact for fact in two if fact.rollout != two[0].rollout]
+    with closing(open_journal(path)) as journal:
+        journal.append([*first[:-1], *others, first[-1]], after=0)
+    shown = json.loads(status(path, "-n", "1").stdout)
+    assert [own["name"] for own in shown] == ["second"]
+    assert json.loads(status(path, "first").stdout)[0]["phase"] == "rolled back"
+
+
+@pytest.mark.parametrize("most", ["0", "-1", "some", "1000001"])
+def test_a_number_of_rollouts_that_is_none_is_refused(path, most):
+    assert status(path, "-n", most).exit_code == 2
+
+
+def settle(rollout):
+    """Leave out what hangs on the moment at which it is asked."""
+    return {key: value for key, value in rollout.items() if key not in MOMENTARY}
