@@ -25,7 +25,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.journal.hash_chain import START, Row, canonical, digest
 from rollout.journal.jsonl import LinesJournal
 from rollout.journal.sql.store import SqlJournal, open_journal

@@ -13,13 +13,17 @@ from rollout.decide.record.facts import Action, Decided
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.text.comparison import compared_with
 from rollout.errors import InputError, SurefootError
-from rollout.explain.decision import describe_replay, explain
+from rollout.explain.decision.number_lines import (
+    list_goal_numbers,
+    list_numbers,
+    list_segment_numbers,
+)
+from rollout.explain.decision.replayed import describe_replay, explain
 from rollout.explain.effect import MOST_LOOKS, describe_counted
 from rollout.explain.entry import clean
 from rollout.explain.ladder import climb, find_highest
 from rollout.explain.log import EntryFilter, holds_secret
 from rollout.explain.moment import parse_moment
-from rollout.explain.number_lines import list_goal_numbers, list_numbers, list_segment_numbers
 from rollout.explain.recorded import list_recorded_lines
 from rollout.explain.status import Line, report
 from rollout.journal.entry_id import EntryId

@@ -14,7 +14,7 @@ from rollout.decide.record.split import Split
 from rollout.decide.rules.experiment import choose_share
 from rollout.decide.state.trial import BestEvidence
 from rollout.decide.step import step
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.explain.status import report, states_of
 from rollout.plan.model.trial.terms import Allocation
 from rollout.ports import RouteStatus

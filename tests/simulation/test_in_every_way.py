@@ -14,7 +14,7 @@ from rich.console import Console
 from rollout.cli.text.screen import screen
 from rollout.decide.record.facts import Decided
 from rollout.experiment.experiment import Experiment
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.explain.status import report
 from rollout.journal.memory import MemoryJournal
 from rollout.page.pages import PageSet

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollout.decide.record.facts import Decided
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.explain.status import report
 from rollout.review.history import history
 from tests.support.worlds import Behaviour, Lab, plan

@@ -16,7 +16,7 @@ from rollout.decide.text.evidence import describe_nothing_harmful, list_segment_
 from rollout.decide.text.experiment import describe_conclusion, measure_goal
 from rollout.decide.text.suppression import find_suppressed
 from rollout.experiment.experiment import Experiment
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.explain.status import report
 from rollout.metrics.families import of_rollout
 from rollout.review.history import history

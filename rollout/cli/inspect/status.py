@@ -37,7 +37,7 @@ Examples:
     "--rollouts",
     "most",
     type=NEWEST,
-    help="Only the newest N rollouts, or `all`. A terminal gets "
+    help="Only the newest N rollouts and older ones in progress, or `all`. A terminal gets "
     f"{_ON_A_TERMINAL} where no NAME is given, a pipe or a file all.",
 )
 @click.option(
@@ -76,6 +76,8 @@ def _load_newest(
 ) -> tuple[Fleet, Sequence[str]]:
     """Return the newest rollouts of a name, or of any, and the fleet that they are of.
 
+    Older ones that are in progress come before them.
+
     Folding observations is the slow step, so their evidence is not loaded yet. What was not read,
     and so not verified, is told on stderr. Raises InputError for an unknown name, JournalError.
     """
@@ -96,7 +98,9 @@ def _load_newest(
         span = Span(first, fleet.head, fleet.head)
         click.echo(f"surefoot: {span} (-n all shows older rollouts)", err=True)
     rollouts = matching(plan_names, name) if name else [*plan_names]
-    return fleet, rollouts[-most:]
+    newest = rollouts[-most:]
+    in_progress = [r for r in rollouts[: -len(newest)] if not fleet.states[r].is_terminal]
+    return fleet, [*in_progress, *newest]
 
 
 @click.command(
@@ -131,11 +135,11 @@ def why(number: EntryId, journal: JournalLocation | None, *, as_json: bool) -> N
     if not as_json:
         _show_sentence(story, number.number)
         # Only now: to load plans takes a while, and the statistics take longer.
-        from rollout.explain.recorded_decision import describe_recorded, format_recorded
+        from rollout.explain.decision.recorded import describe_recorded, format_recorded
 
         _, _, more = format_recorded(describe_recorded(story, number.number)).partition("\n")
         click.echo(more)
-    from rollout.explain.decision import explain, format_replay
+    from rollout.explain.decision.replayed import explain, format_replay
 
     explanation = explain(story, number.number)
     explanation["entry"] = str(EntryId(chain, number.number))

@@ -164,7 +164,7 @@ def _replay(entries: Sequence[Entry]) -> None:
 
     That is no failure of the record: rules may have changed since the version that wrote it.
     """
-    from rollout.explain.decision import describe_replay
+    from rollout.explain.decision.replayed import describe_replay
     from rollout.review.history import histories
 
     recorded = histories(entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollout.cli.inspect.wait import find_ending
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
-from rollout.explain.decision import explain
+from rollout.explain.decision.replayed import explain
 from rollout.explain.entry import sentence, what
 from rollout.explain.permission import give_permission
 from rollout.explain.status import report

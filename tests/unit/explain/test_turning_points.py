@@ -6,7 +6,7 @@ import pytest
 
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.split import Split
-from rollout.explain.decision import explain, text
+from rollout.explain.decision.replayed import explain, text
 from rollout.journal.jsonl import LinesJournal
 from rollout.journal.memory import MemoryJournal
 from rollout.page.pages import PageSet

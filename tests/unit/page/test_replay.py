@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from rollout.errors import JournalBusyError
-from rollout.explain.decision import explain
+from rollout.explain.decision.replayed import explain
 from rollout.page.reader import JournalReader
 from rollout.page.replay import ReplayRoom, StateRoom
 from tests.support.worlds import Lab

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rollout.decide.record.facts import Decided, Observed
 from rollout.decide.record.route_facts import Confirmed
-from rollout.explain.decision import explain
+from rollout.explain.decision.replayed import explain
 from rollout.journal.hash_chain import document
 from rollout.review.history import history
 from rollout.review.look import differences

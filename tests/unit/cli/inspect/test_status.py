@@ -102,9 +102,20 @@ def test_a_word_about_an_older_rollout_is_not_passed_over(two, tmp_path):
     others = [fact for fact in two if fact.rollout != two[0].rollout]
     with closing(open_journal(path)) as journal:
         journal.append([*first[:-1], *others, first[-1]], after=0)
-    shown = json.loads(status(path, "-n", "1").stdout)
-    assert [own["name"] for own in shown] == ["second"]
+    newest = json.loads(status(path, "-n", "1").stdout)
+    assert [own["name"] for own in newest] == ["second"]
     assert json.loads(status(path, "first").stdout)[0]["phase"] == "rolled back"
+
+
+def test_an_older_rollout_in_progress_is_among_the_newest(two, tmp_path):
+    """Whoever looks at the newest one must not miss that another one still runs."""
+    path = tmp_path / "journal.db"
+    first = [fact for fact in two if fact.rollout == two[0].rollout]
+    others = [fact for fact in two if fact.rollout != two[0].rollout]
+    with closing(open_journal(path)) as journal:
+        journal.append([*first[:5], *others, first[5]], after=0)
+    newest = json.loads(status(path, "-n", "1").stdout)
+    assert [own["name"] for own in newest] == ["first", "second"]
 
 
 @pytest.mark.parametrize("most", ["0", "-1", "some", "1000001"])

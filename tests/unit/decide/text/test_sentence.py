@@ -146,7 +146,7 @@ def test_a_margin_beyond_what_stable_has_shown_is_told():
 
 
 def test_sentences_and_why_name_the_bound_that_buckets_allow():
-    from rollout.explain.decision import explain, text
+    from rollout.explain.decision.replayed import explain, text
     from rollout.simulate import Behaviour
     from tests.support.worlds import Lab, plan
 
@@ -191,7 +191,7 @@ def test_a_rollback_states_its_chance_and_the_next_step():
     ],
 )
 def test_why_tells_other_numbers_and_texts_from_another_decision(altered, differs, words):
-    from rollout.explain.decision import explain, text
+    from rollout.explain.decision.replayed import explain, text
     from tests.support.worlds import Lab, plan
 
     lab = Lab(plan=plan())

@@ -15,7 +15,7 @@ from rollout.decide.record.facts import Decided, Observed, Started
 from rollout.decide.text.measurement import describe_allowed
 from rollout.decide.text.numbers import chance, decimal
 from rollout.errors import InputError, ReplayError
-from rollout.explain.number_lines import list_numbers, list_segment_numbers
+from rollout.explain.decision.number_lines import list_numbers, list_segment_numbers
 from rollout.observe.access.address import split_parameters
 from rollout.observe.query import Query, measured_parts_of, queries_of
 from rollout.plan.fields.base import RECORDED

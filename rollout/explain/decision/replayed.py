@@ -18,10 +18,10 @@ from rollout.decide.step import step
 from rollout.decide.text.error_rates import rests_on
 from rollout.decide.text.experiment import condition_of
 from rollout.decide.text.measurement import describe_allowed, off_edge
-from rollout.explain.number_lines import list_goal_numbers
-from rollout.explain.recorded_decision import describe_recorded, find_decision, format_recorded
+from rollout.explain.decision.number_lines import list_goal_numbers
+from rollout.explain.decision.recorded import describe_recorded, find_decision, format_recorded
+from rollout.explain.decision.turning_points import list_turning_points
 from rollout.explain.status import states_of
-from rollout.explain.turning_points import list_turning_points
 from rollout.ports import Entry
 from rollout.redact import redact_values
 from rollout.review.look import differences
