@@ -136,7 +136,7 @@ def read_segment(path: Path) -> SealedSegment:
     """
     try:
         with open_text(path) as lines:
-            head, rows = _parse_head(next(lines, "")), jsonl.parse_lines(lines)
+            head, rows = _parse_head(next(lines, "")), jsonl.parse_lines(lines, 2)
     except (OSError, UnicodeDecodeError) as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
     before = Row(head["first"] - 1, "", "", head["previous"])
