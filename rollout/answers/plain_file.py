@@ -25,12 +25,15 @@ def is_plain(status: os.stat_result) -> bool:
 
 @contextlib.contextmanager
 def open_text(path: str | Path) -> Iterator[TextIO]:
-    """Open a plain file of text in UTF-8 with its own line ends. Raises OSError."""
+    """Open a plain file of text in UTF-8, also with a mark in front, with its own line ends.
+
+    Raises OSError.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not is_plain(os.fstat(handle)):
         os.close(handle)
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
-    with os.fdopen(handle, encoding="utf-8", newline="\n") as file:
+    with os.fdopen(handle, encoding="utf-8-sig", newline="\n") as file:
         yield file
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from rollout.decide.record.facts import Decided, HumanSaid
 from rollout.decide.record.reasons import split_reason
+from rollout.explain.entry import clean
 from rollout.journal.entry_id import EntryId
 from rollout.journal.hash_chain import Row, document
+from rollout.journal.index import list_newest
 from rollout.ports import Entry
 from rollout.redact import has_secret, redact_values
 
@@ -99,3 +101,62 @@ class EntryFilter:
         """Return whether one of the reasons is named, with or without its subject."""
         given = {*line.reasons, *(split_reason(reason)[0] for reason in line.reasons)}
         return not given.isdisjoint(self.reasons)
+
+
+@dataclass
+class Sieve:
+    """A filter that remembers what entries could have been found by, for when it finds none."""
+
+    wanted: EntryFilter
+    _count: int = 0  # entries that were looked at
+    _has_passed: bool = False
+    # In the order in which they came, without repeats.
+    _actors: dict[str, None] = field(default_factory=dict)
+    _actions: dict[str, None] = field(default_factory=dict)
+    _reasons: dict[str, None] = field(default_factory=dict)
+    _first: float | None = None  # unix seconds
+    _last: float | None = None
+
+    def passes(self, entry: Entry) -> bool:
+        """Return whether an entry passes the filter."""
+        line = headline(entry)
+        passes = self.wanted.passes(line)
+        if not (passes or self._has_passed):
+            self._remember(line)
+        self._has_passed |= passes
+        return passes
+
+    def _remember(self, line: Headline) -> None:
+        self._count += 1
+        self._actors |= {line.actor: None} if line.actor else {}
+        self._actions |= {line.action: None} if line.action else {}
+        self._reasons |= dict.fromkeys(line.reasons)
+        self._first = line.at if self._first is None else min(self._first, line.at)
+        self._last = line.at if self._last is None else max(self._last, line.at)
+
+    def describe_nothing(self) -> str:
+        """Say that nothing has passed, and what could have; empty where something has."""
+        if self._has_passed:
+            return ""
+        if self._first is None or self._last is None:
+            return "there is no entry yet"
+        wanted, texts = self.wanted, [f"none of {self._count:,} entries passes"]
+        if wanted.actors and (wanted.actions or wanted.reasons):
+            texts.append("persons give commands, decisions have actions and reasons: ask for one")
+        if wanted.actors:
+            texts.append(f"persons: {_list(self._actors)}")
+        if wanted.actions:
+            texts.append(f"actions: {_list(self._actions)}")
+        if wanted.reasons:
+            texts.append(f"reasons: {_list(self._reasons)}")
+        if wanted.since is not None or wanted.until is not None:
+            texts.append(f"times: {_format(self._first)} to {_format(self._last)}")
+        return "; ".join(texts)
+
+
+def _list(words: dict[str, None]) -> str:
+    return list_newest(map(clean, words))
+
+
+def _format(at: float) -> str:
+    return to_utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,19 +11,30 @@ from rollout.plan.fields.units import seconds
 Moment = Callable[[float], float]
 """Gives unix seconds for the present in unix seconds."""
 
+# In an address a `+` means a blank, so a time that is copied into one arrives without its sign.
+_LOST_PLUS = re.compile(r"(?<=\d) (?=\d\d(:?\d\d)?$)")
+
 
 def parse_moment(text: str) -> Moment:
     """Read a date or time in ISO 8601, UTC where it names no zone, or a duration back from now.
 
+    A blank before the zone stands for the `+` that it was in an address.
     Raises ValueError, with the cure, for anything else.
     """
     try:
-        at = datetime.fromisoformat(text)
+        at = _read_time(text.strip())
     except ValueError:
         ago = _read_duration(text)
         return lambda now: now - ago
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return lambda _now: at.timestamp()
+
+
+def _read_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(_LOST_PLUS.sub("+", text))
 
 
 def _read_duration(text: str) -> float:

@@ -69,9 +69,12 @@ def from_lines(lines: Iterable[str]) -> list[Row]:
     return rows
 
 
-def parse_lines(lines: Iterable[str]) -> list[Row]:
-    """Read the rows of a recording's lines without checking their chain. Raises JournalError."""
-    numbered = enumerate(lines, start=1)
+def parse_lines(lines: Iterable[str], first: int = 1) -> list[Row]:
+    """Read the rows of a recording's lines without checking their chain. Raises JournalError.
+
+    `first` is the number of the first line in its file.
+    """
+    numbered = enumerate(lines, start=first)
     return [_parse_line(number, line) for number, line in numbered if line.strip()]
 
 
@@ -84,6 +87,8 @@ def _parse_line(number: int, line: str) -> Row:
     except (ValueError, RecursionError) as error:
         raise JournalError(f"line {number} is not a journal entry: {error}") from error
     if isinstance(members, dict) and "segment" in members:
+        if number > 1:
+            raise JournalError(f"line {number} is the first of a sealed segment: it was moved here")
         raise JournalError("this is a sealed segment, no whole journal: surefoot verify reads it")
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
         raise JournalError(

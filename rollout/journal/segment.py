@@ -13,6 +13,7 @@ first of the subtrees: the chain's name follows from that entry alone, and so it
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,8 @@ def to_lines(segment: SealedSegment) -> Iterable[str]:
 def is_segment(path: Path) -> bool:
     """Return whether a file begins as a segment does. Raises OSError."""
     with open_text(path) as file:
-        return file.buffer.read(len(_HEAD)) == _HEAD.encode()
+        beginning = file.buffer.read(len(BOM_UTF8) + len(_HEAD))
+    return beginning.removeprefix(BOM_UTF8).startswith(_HEAD.encode())
 
 
 def read_segment(path: Path) -> SealedSegment:
@@ -134,7 +136,7 @@ def read_segment(path: Path) -> SealedSegment:
     """
     try:
         with open_text(path) as lines:
-            head, rows = _parse_head(next(lines, "")), jsonl.parse_lines(lines)
+            head, rows = _parse_head(next(lines, "")), jsonl.parse_lines(lines, 2)
     except (OSError, UnicodeDecodeError) as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
     before = Row(head["first"] - 1, "", "", head["previous"])

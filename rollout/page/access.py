@@ -56,7 +56,7 @@ def open_token(file: Path) -> str:
         write_private(file, f"{secrets.token_urlsafe(32)}\n".encode())
     except FileExistsError:
         pass
-    token = read_private(file, _CURE).decode(errors="replace").strip()
+    token = read_private(file, _CURE).decode("utf-8-sig", errors="replace").strip()
     if len(token) < _LEAST or not token.isascii() or not token.isprintable():
         raise InputError(f"the token in {file} is not {_LEAST} or more plain characters; {_CURE}")
     return token

@@ -82,7 +82,8 @@ def check(
 
     Prints each mistake as file:line:column code message. A folder stands for the YAML files in it
     and below it that hold plans, `-` for standard input; documents of other kinds beside plans are
-    passed over. The codes are explained in docs/plan-errors.md. Exit code 2 if there is a mistake.
+    passed over, and the items of a `List` are read as documents. The codes are explained in
+    docs/plan-errors.md. Exit code 2 if there is a mistake.
     """
     context = make_context(load_templates(templates_folder))
     checked = read_files(_list_files(plans), partial(load, context=context))

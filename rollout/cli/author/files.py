@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -108,9 +109,12 @@ def list_files(folder: Path, words: Pattern[str]) -> list[str]:
 
 def _may_hold(path: Path, words: Pattern[str]) -> bool:
     try:
-        return words.search(read_input(path, LARGEST).decode(errors="replace")) is not None
+        content = read_input(path, LARGEST)
     except OSError:
         return True
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return True  # no words are found in it, and it is refused when it is read
+    return words.search(content.decode(errors="replace")) is not None
 
 
 def read_text(file: str, largest: int = LARGEST) -> str:

@@ -81,7 +81,7 @@ def checkpoint(
     where = None if annotated is None else parse_object(annotated, namespace)
     rows = read_rows(journal)
     leaves = read_leaves(rows)
-    secret = read_private(key, _NEW_KEY).decode(errors="replace")
+    secret = read_private(key, _NEW_KEY).decode("utf-8-sig", "replace")
     signed = note.sign(len(rows), _find_root(leaves, len(rows)), secret)
     if where is not None:
         from rollout.wire.cluster import open_cluster

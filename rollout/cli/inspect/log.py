@@ -21,6 +21,7 @@ from rollout.errors import InputError
 from rollout.explain.entry import clean, name_act, sentence, what
 from rollout.explain.log import (
     EntryFilter,
+    Sieve,
     as_document,
     holds_secret,
     to_utc,
@@ -211,9 +212,9 @@ def _choose_entries(
     journal: LogSource, over: Event | None, name: str | None, lines: int, wanted: EntryFilter
 ) -> Iterator[Entry]:
     """Yield what is to be printed; what was not read, and so not verified, is told on stderr."""
-    after = 0
+    after, sieve = 0, Sieve(wanted)
     if lines and name is None:
-        newest, span = read_newest(journal, lines, wanted)
+        newest, span = read_newest(journal, lines, sieve)
         if span.first > 1:
             click.echo(f"surefoot: {span} (-n all prints older ones)", err=True)
         yield from newest
@@ -221,7 +222,7 @@ def _choose_entries(
         if over is None:
             return
     batches = read_batches(journal, over, after=after, has_observations=wanted.has_observations)
-    selected = select_entries(batches, name, wanted)
+    selected = select_entries(batches, name, sieve)
     if lines and name is not None:
         yield from filter(None, deque(takewhile(bool, selected), lines))
     yield from filter(None, selected)

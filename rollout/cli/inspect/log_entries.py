@@ -6,7 +6,8 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from rollout.explain.log import headline
+import click
+
 from rollout.journal.backwards import RowSource, Span, read_backwards
 from rollout.journal.hash_chain import parse
 from rollout.journal.index import find_matching, matching, names
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from threading import Event
 
-    from rollout.explain.log import EntryFilter
+    from rollout.explain.log import Sieve
     from rollout.ports import SkippedObservation
 
 _POLL = 0.5  # seconds between two reads with -f
@@ -54,38 +55,49 @@ def read_batches(
 
 
 def select_entries(
-    batches: Iterator[Sequence[Entry]], name: str | None, wanted: EntryFilter
+    batches: Iterator[Sequence[Entry]], name: str | None, sieve: Sieve
 ) -> Iterator[Entry | None]:
     """Yield the entries that pass, of the rollouts of one name or of all; None for an empty batch.
 
     Rollouts of that name that start while the log is followed are included. Raises InputError at
-    the first empty batch, by which all there is so far was read, where none has that name.
+    the first empty batch, by which all there is so far was read, where none has that name. Where
+    nothing has passed by then, that is told on standard error.
     """
     plan_names: dict[str, str] = {}
+    is_first = True
     for batch in batches:
         entries = batch
         if name is not None:
             plan_names |= names(batch)
             ids = find_matching(plan_names, name) if batch else matching(plan_names, name)
             entries = [entry for entry in batch if entry.fact.rollout in ids]
-        yield from (entry for entry in entries if wanted.passes(headline(entry)))
+        yield from (entry for entry in entries if sieve.passes(entry))
         if not batch:
+            if is_first:
+                _tell_of_nothing(sieve)
+            is_first = False
             yield None
 
 
-def read_newest(journal: RowSource, most: int, wanted: EntryFilter) -> tuple[list[Entry], Span]:
+def read_newest(journal: RowSource, most: int, sieve: Sieve) -> tuple[list[Entry], Span]:
     """Read the newest entries that pass, at most so many, oldest first, and what was verified.
 
-    Raises JournalError.
+    Where nothing passes, that is told on standard error. Raises JournalError.
     """
     newest: deque[Entry] = deque()
     first = head = journal.head()
     for rows in read_backwards(journal, head):
         first = rows[0].seq
         for row in reversed(rows):
-            record = parse(row) if wanted.has_observations else scan(row)
-            if isinstance(record, Entry) and wanted.passes(headline(record)):
+            record = parse(row) if sieve.wanted.has_observations else scan(row)
+            if isinstance(record, Entry) and sieve.passes(record):
                 newest.appendleft(record)
             if len(newest) == most:
                 return [*newest], Span(first, head, head)
+    _tell_of_nothing(sieve)
     return [*newest], Span(first, head, head)
+
+
+def _tell_of_nothing(sieve: Sieve) -> None:
+    if nothing := sieve.describe_nothing():
+        click.echo(f"surefoot: {nothing}", err=True)

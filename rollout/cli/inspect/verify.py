@@ -12,7 +12,8 @@ import click
 from rollout.cli.options.journal import READ, journal_option
 from rollout.decide.record.write_id import name_chain
 from rollout.errors import DECIDED_OTHERWISE, InputError, JournalError
-from rollout.journal.location import JournalLocation
+from rollout.journal.jsonl import RECORDING
+from rollout.journal.location import JournalLocation, is_url
 from rollout.plan.reading.files import read
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def verify(
             _replay(sealed.list_begun(segment))
         return
     if (checkpoints is None) is not (verifier is None):
-        raise InputError("--checkpoints and --verifier are given together")
+        _refuse_half(journal)
     rows = read_rows(journal)
     if rows:
         last, chain = rows[-1].hash, name_chain(rows[0].hash)
@@ -95,6 +96,16 @@ def verify(
     if not no_replay:
         # Read once more, since this compares the columns that repeat the texts as well.
         _replay(read_entries(journal))
+
+
+def _refuse_half(journal: JournalLocation | None) -> None:
+    """Refuse checkpoints without a key, or a key without them. Raises InputError, JournalError."""
+    if journal is not None and not is_url(journal) and Path(journal).suffix == RECORDING:
+        read_rows(journal)  # a segment whose first line was altered is no wrong option
+    raise InputError(
+        "--checkpoints and --verifier are given together; only a sealed segment needs no "
+        "--checkpoints, since it has its own"
+    )
 
 
 def read_rows(journal: JournalLocation | None) -> Sequence[Row]:

@@ -9,6 +9,7 @@ from rollout.decide.text.measurement import describe_allowed
 from rollout.decide.text.numbers import join
 from rollout.plan.fields.units import duration, percent
 from rollout.plan.model.plan import Budget, Plan, Steps, Switch
+from rollout.plan.model.terms import only_observes
 
 _INDEPENDENT = "error rates assume independent requests"
 
@@ -19,14 +20,32 @@ def in_words(plan: Plan) -> str:
     limits = [f"{guardrail.name} {describe_allowed(guardrail)}" for guardrail in spec.guardrails]
     exposure = "".join(f"\n  {words}" for words in exposed(plan))
     return (
-        f"{click.style(plan.name, bold=True)} moves {spec.service} "
-        f"from {spec.stable.version} to {spec.canary.version} {_describe_ramp(plan)}, "
-        f"then {'compares' if spec.experiment else 'promotes'}\n"
+        f"{click.style(plan.name, bold=True)} {_describe_course(plan)}\n"
         f"  allowed: {'; '.join(limits)}\n"
         f"  false rollback {percent(spec.confidence.false_rollback)}, "
         f"false promotion {percent(spec.confidence.false_promotion)}: "
         f"{_describe_pods(plan)}{_describe_segments(plan)}{_describe_experiment(plan)}{exposure}{_describe_hooks(plan)}{_format_notes(plan)}"
     )
+
+
+def _describe_course(plan: Plan) -> str:
+    """Describe what is done to the traffic, as far as the plan's authority goes."""
+    spec = plan.spec
+    stable, canary = spec.stable.version, spec.canary.version
+    if _only_observes(plan):
+        writes = "a rollback alone" if spec.authority == "abort-only" else "nothing"
+        return (
+            f"compares {canary} of {spec.service} with {stable} in the split that others give, and "
+            f"writes {writes} (authority {spec.authority})"
+        )
+    then = "compares" if spec.experiment else "promotes"
+    if spec.authority == "advance":
+        then = "asks a person for the promotion (authority advance)"
+    return f"moves {spec.service} from {stable} to {canary} {_describe_ramp(plan)}, then {then}"
+
+
+def _only_observes(plan: Plan) -> bool:
+    return plan.spec.authority is not None and only_observes(plan.spec.authority)
 
 
 def _format_notes(plan: Plan) -> str:
@@ -149,10 +168,10 @@ def list_notes(plan: Plan) -> list[str]:
     spec = plan.spec
     deadline = duration(spec.deadline)
     otherwise = {"promote": "without proof", "pause": "in a pause", "rollback": "in a rollback"}
-    end = otherwise[spec.when_inconclusive]
+    end = "without a verdict" if _only_observes(plan) else otherwise[spec.when_inconclusive]
     notes = []
     least = _least_seconds(plan)
-    if least >= spec.deadline:
+    if least >= spec.deadline and not _only_observes(plan):  # which has no ramp
         notes.append(
             f"the way to all traffic takes at least {duration(least)}, the deadline comes after "
             f"{deadline}: it ends {end}; a longer deadline, fewer steps or a shorter bake cure it"

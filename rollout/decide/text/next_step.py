@@ -12,6 +12,7 @@ from rollout.plan.fields.units import duration
 
 _MENDING = {
     Reason.AWAITING_ENDPOINTS: "start the canary's pods, or find why none is ready",
+    Reason.BLIND: "find the missing data (surefoot doctor)",
     Reason.BLIND_TOO_LONG: "find the missing data (surefoot doctor)",
     Reason.HOOK_FAILED: "make the hook answer",
     Reason.NOT_AT_STABLE: "move all traffic to stable, or mend the plan's names",
@@ -22,28 +23,57 @@ _MENDING = {
     Reason.ROUTE_UNREAD: "make the route readable, or name the right one",
     Reason.ROUTE_REFUSED: "make the mesh accept the change",
 }
-"""What a person does first, before a paused rollout is resumed."""
+"""What a person does first, before a paused rollout is resumed or one that ended is tried again."""
+
+_PROOF = {
+    False: "more traffic, a longer deadline or a wider margin may prove it",
+    True: "a longer time before the switch or a wider margin may prove it",
+}
+"""What may bring a proof, by whether all of stable's samples from before a switch are used up."""
 
 
 def next_step(state: RolloutState, action: Action, reasons: tuple[str, ...]) -> str:
     """Describe what follows a decision; empty where the decision itself says it."""
-    codes = [split_reason(reason)[0] for reason in reasons]
+    codes = _list_codes(reasons)
+    last = state.last
+    if Reason.INCONCLUSIVE in codes and last is not None and last.action == "hold":
+        codes += _list_codes(last.reasons)  # what it waited for when its time was over
     if action == "pause":
-        last = state.last
-        if Reason.INCONCLUSIVE in codes and last is not None and last.action == "hold":
-            codes += [split_reason(reason)[0] for reason in last.reasons]
         return _after_pause(state, codes)
-    if action == "roll back" and Reason.NOT_BETTER in codes:
-        return f"{state.versions[0]} stays; surefoot retry {state.plan.name} asks again"
     if action == "roll back":
-        return f"fix {state.versions[1]}, then surefoot retry {state.plan.name}"
+        return _after_rollback(state, codes)
     describe = _AFTER_HOLD.get(codes[0]) if action == "hold" and codes else None
     return describe(state) if describe else ""
 
 
+def _list_codes(reasons: tuple[str, ...]) -> list[str]:
+    return [split_reason(reason)[0] for reason in reasons]
+
+
 def _after_pause(state: RolloutState, codes: list[str]) -> str:
-    first = next((text for code, text in _MENDING.items() if code in codes), "")
+    first = _find_mending(codes)
     return f"{first}, then {_name_commands(state)}" if first else _name_commands(state)
+
+
+def _after_rollback(state: RolloutState, codes: list[str]) -> str:
+    """Say what to do before another try: only harm asks for another canary."""
+    stable, canary = state.versions
+    retry = f"surefoot retry {state.plan.name}"
+    if codes[:1] == [Reason.PATIENCE_OVER] and state.pause is not None:
+        codes = _list_codes(state.pause.reasons)
+    if Reason.NOT_BETTER in codes:
+        return f"{stable} stays; {retry} asks again"
+    if Reason.HARMFUL in codes or Reason.WORSE in codes:
+        return f"fix {canary}, then {retry}"
+    if first := _find_mending(codes):
+        return f"{first}, then {retry}"
+    if Reason.INCONCLUSIVE in codes or Reason.USED_UP in codes:
+        return f"{_PROOF[Reason.USED_UP in codes]} (surefoot rehearse tells), or {retry} as it is"
+    return f"{retry} starts it again"
+
+
+def _find_mending(codes: list[str]) -> str:
+    return next((text for code, text in _MENDING.items() if code in codes), "")
 
 
 def _name_commands(state: RolloutState) -> str:

@@ -60,6 +60,6 @@ def _decode(content: bytes, file: str, largest: int) -> str:
     if len(content) > largest:
         raise InputError(f"{file}: more than {largest // 1024:,} KB are too much for such a file")
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{file}: not a text file in UTF-8") from None

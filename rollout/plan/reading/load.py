@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from rollout.errors import Mistake, PlanError
@@ -13,11 +15,13 @@ from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, Path, compose
 
 _GROUP, _KIND, _OTHERS = "surefoot.dev/", "RolloutPlan", {"RolloutTrigger", "MetricTemplate"}
+_LISTS = {"List", f"{_KIND}List"}  # what `kubectl get -o yaml` and other tools wrap several in
 
 
 def load(text: str, file: str, context: Any = None) -> list[Plan]:
     """Load the plans of a YAML text, in order; `file` is its name in messages.
 
+    The items of a Kubernetes list are documents as well.
     With `RECORDED` as the context, by the rules for a plan of a journal.
 
     Raises:
@@ -26,7 +30,7 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
     if problem := too_large(len(text)):
         raise PlanError([Mistake(file, 1, 1, "P001", problem)])
     documents, problems = compose(text, file)
-    parsed = [(document, document.data()) for document in documents]
+    parsed = [(part, part.data()) for part in _open_lists(documents, problems)]
     filled = [(document, data) for document, data in parsed if data is not None]
     # Manifests of other kinds stand beside plans; alone, one is a plan with a wrong head.
     filled = [pair for pair in filled if not _is_foreign(pair[1])] or filled
@@ -47,8 +51,30 @@ def may_hold_plan(text: str) -> bool:
     if too_large(len(text)):
         return True
     documents, problems = compose(text, "")
-    filled = (data for document in documents if (data := document.data()) is not None)
+    parts = _open_lists(documents, problems)
+    filled = [data for part in parts if (data := part.data()) is not None]
     return bool(problems) or any(not _is_foreign(data) for data in filled)
+
+
+def _open_lists(documents: Iterable[Document], problems: list[Mistake]) -> Iterator[Document]:
+    """Yield each document, of a list each item as one; a list's own mistakes go to `problems`."""
+    for document in documents:
+        items = _find_items(document)
+        if items is None:
+            yield document
+            continue
+        problems += document.mistakes
+        # Aliases of one item are one node: a small file must not mean endless documents.
+        for node in {id(item): item for item in items}.values():
+            yield Document(document.file, node, document.noun)
+
+
+def _find_items(document: Document) -> list[yaml.Node] | None:
+    """Return the nodes of a list's items; None for a document that is no list."""
+    pairs = document.pairs(document.root) if isinstance(document.root, yaml.MappingNode) else {}
+    (_, kind), (_, items) = pairs.get("kind", (None, None)), pairs.get("items", (None, None))
+    is_list = isinstance(kind, yaml.ScalarNode) and kind.value in _LISTS
+    return items.value if is_list and isinstance(items, yaml.SequenceNode) else None
 
 
 def _validate(document: Document, data: Any, problems: list[Mistake], context: Any) -> Plan | None:

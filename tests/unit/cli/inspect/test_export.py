@@ -153,9 +153,22 @@ def test_every_damage_to_a_segment_is_found(signed, segments, named, names_chain
             flipped = str((int(lines[at][digit]) + 1) % 10)
             others[at] = lines[at][:digit] + flipped + lines[at][digit + 1 :]
         damaged.write_text("".join(others))
-        # Without its first line it is no segment: with a key alone that is bad input.
-        codes = {1} if at else {1, 2}
-        assert verify(signed, damaged, "--no-replay").exit_code in codes, (at, kind)
+        code = 1 if others else 2  # nothing at all is bad input
+        assert verify(signed, damaged, "--no-replay").exit_code == code, (at, kind)
+
+
+def test_a_segment_whose_first_line_was_moved_or_removed_is_no_wrong_option(signed, segments):
+    damaged = signed / "headless.jsonl"
+    first, second, *rest = segments[1].read_text().splitlines(keepends=True)
+    for lines, words in {
+        (second, first, *rest): "line 2 is the first of a sealed segment: it was moved here",
+        (first, first, second, *rest): "line 2 is the first of a sealed segment",
+        (second, *rest): "entry 1 is missing: a gap before entry 21",
+        (first, second, "x\n", *rest): "line 3 is not a journal entry",
+    }.items():
+        damaged.write_text("".join(lines))
+        checked = verify(signed, damaged)
+        assert (checked.exit_code, words in checked.stderr) == (1, True), checked.output
 
 
 def test_a_segment_of_another_key_is_refused(signed, segments, tmp_path):

@@ -97,7 +97,7 @@ def test_observations_when_asked_for(path):
 )
 def test_filters_must_all_hold_and_those_of_one_kind_are_alternatives(path, arguments, seqs):
     result = call("--json", *arguments, "--journal", path)
-    assert [json.loads(line)["seq"] for line in result.output.splitlines()] == seqs
+    assert [json.loads(line)["seq"] for line in result.stdout.splitlines()] == seqs
 
 
 def test_a_reason_is_found_with_and_without_its_subject(tmp_path):
@@ -106,7 +106,7 @@ def test_a_reason_is_found_with_and_without_its_subject(tmp_path):
     with closing(open_journal(path)) as journal:
         journal.append([FACTS[0], Decided(**R, **blind)], after=0)
     for reason, count in {"blind": 1, "blind:errors": 1, "blind:latency": 0}.items():
-        assert len(call("--reason", reason, "--journal", path).output.splitlines()) == count
+        assert len(call("--reason", reason, "--journal", path).stdout.splitlines()) == count
 
 
 @pytest.mark.parametrize(
