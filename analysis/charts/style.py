@@ -157,7 +157,7 @@ def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> TimeAxis:
     times = clock(float(max(steps["seconds"])))
     moves = [move for move in zip(*_read_marks(marks), strict=True) if move[1] != "hold"]
     for panel in axes:
-        panel.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
+        panel.set_xlim(0, times.of([times.end * 1.02])[0] or 1.0)
         _shade_steps(panel, steps, times)
         for at, _, _ in moves:
             panel.axvline(

@@ -46,6 +46,64 @@ def colours_of(drawing):
     return set(re.findall(rb"#[0-9a-f]{6}\b", drawing))
 
 
+def texts_of(figure):
+    """All that a chart says: titles, axes, rows, legend, and what stands in place of a drawing."""
+    panels = [
+        (own.get_title(loc="left"), own.get_xlabel(), *(text.get_text() for text in own.texts))
+        for own in figure.axes
+    ]
+    rows = [label.get_text() for own in figure.axes for label in own.get_yticklabels()]
+    legend = [text.get_text() for own in figure.legends for text in own.get_texts()]
+    return "\n".join([*(text for panel in panels for text in panel), *rows, *legend])
+
+
+WITHOUT = {
+    "intervals": "nothing was compared",
+    "rates": "nothing was counted",
+    "distributions": "nothing was compared",  # its guardrails do count values in buckets
+    "scorecard": "nothing was compared",
+    "uplift": "not enough",
+    "goals": "the plan has no goals",
+    "pairs": "no guardrail of the plan compares pairs of answers",
+    "quality": "no guardrail of the plan has labels of people",
+    "segments": "the plan splits by no label",
+}
+
+
+@pytest.mark.parametrize("chart", WITHOUT)
+def test_a_chart_of_nothing_says_why_there_is_nothing(labs, chart):
+    silent = Experiment(history(labs["a canary that never answers"].entries))
+    assert WITHOUT[chart] in texts_of(getattr(silent.plot, chart)())
+
+
+LEVELS = "at all looks at once (99 % from below, 95 % from above)"
+
+
+@pytest.mark.parametrize(
+    ("chart", "level"),
+    [
+        *((name, LEVELS) for name in ("intervals", "scorecard", "sensitivity")),
+        ("uplift", "err with 0.05"),
+        ("rates", "each look's own 95 % interval"),
+        ("aa", "95 % upper bound"),
+    ],
+)
+def test_a_chart_with_intervals_tells_their_level_and_the_units(good, chart, level):
+    words = texts_of(getattr(good.plot, chart)())
+    assert level in words
+    row = good.scorecard().iloc[0]
+    counted = row.canary_units if chart != "rates" else good.rates().query(
+        "guardrail == 'errors' and version == 'canary'"
+    ).units.sum()  # fmt: skip
+    assert chart == "aa" or f"{counted:,}" in words
+
+
+def test_the_time_of_one_look_is_told_in_plain_numbers(begun):
+    """An axis of a billionth of a second was labelled 0.2 to 1.0, and 1e-9 beside it."""
+    for chart in ("timeline", "rates", "share"):
+        assert getattr(begun.plot, chart)().axes[-1].get_xlim() == (0, 1)
+
+
 def test_what_is_far_beyond_its_boundary_does_not_hide_the_others():
     from analysis.charts.timeline import evidence
 
