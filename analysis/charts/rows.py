@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts.comparison import say, to_numbers
-from analysis.charts.style import Columns, clock, palette, panels
+from analysis.charts.style import Columns, clock, fit_words, palette, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,14 +44,15 @@ def intervals(
     name the lines, `interval` the bars with their level; `form` writes its values, `empty` says why
     there is no group.
     """
+    longest = max((len(own) for columns in groups.values() for own in columns["label"]), default=0)
     rows = max((len(columns["label"]) for columns in groups.values()), default=1)
     with panels(title, max(len(groups), 1), 0.7 + _ROW * rows, shared=False) as (figure, axes):
         for panel, (name, columns) in zip(axes, groups.items(), strict=False):
             _draw_rows(panel, columns, (interval, limit, zero))
-            panel.set_title(name, loc="left", pad=6)
+            panel.set_title(fit_words(name, longest), loc="left", pad=6)
             if form is not None:
                 panel.xaxis.set_major_formatter(lambda value, _: form(value))
-        axes[-1].set_xlabel(axis)
+        axes[-1].set_xlabel(fit_words(axis, longest))
         if not groups:
             say(axes[0], empty)
     return figure

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import rollout
 from analysis.charts.style import DARK, LIGHT, drawn_in
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.report import render
@@ -16,6 +18,7 @@ from rollout.review.history import history
 from tests.support.experiments import TABLES
 from tests.support.worlds import Lab, plan
 
+EXPERIMENT = Path(__file__).parents[3] / "notebooks" / "data" / "experiment.jsonl"
 CHARTS = (*(name for name in TABLES if name != "quantiles"), "safety", "aa")
 """Quantiles are drawn with the distributions."""
 
@@ -96,6 +99,35 @@ def test_a_chart_with_intervals_tells_their_level_and_the_units(good, chart, lev
         "guardrail == 'errors' and version == 'canary'"
     ).units.sum()  # fmt: skip
     assert chart == "aa" or f"{counted:,}" in words
+
+
+def list_texts(figure):
+    for own in (panel for panel in figure.axes if panel.axison):
+        yield from (own.title, own._left_title, own.xaxis.label, own.yaxis.label)
+        yield from own.get_yticklabels()
+    for legend in figure.legends:
+        yield from legend.get_texts()
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_nothing_that_a_chart_says_is_cut_off_at_its_edge(experiment_with_goals, chart):
+    figure = getattr(experiment_with_goals.plot, chart)()
+    to_svg(figure)
+    figure.draw_without_rendering()
+    texts = [own for own in list_texts(figure) if own.get_text()]
+    cut = {
+        own.get_text(): (extent.x0, extent.x1)
+        for own in texts
+        if not -1 <= (extent := own.get_window_extent()).x0 <= extent.x1 <= figure.bbox.width + 1
+    }
+    assert cut == {}
+
+
+@pytest.fixture(scope="module")
+def experiment_with_goals():
+    """The recorded experiment of the notebooks: goals, segments, three guardrails."""
+    (own,) = rollout.read(EXPERIMENT).values()
+    return own
 
 
 def test_the_time_of_one_look_is_told_in_plain_numbers(begun):
