@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from rollout.journal.sql.database import Database
     from rollout.ports import Entry
 
+# Seconds; PostgreSQL frees the locks of a writer that is cut off or frozen after ten (postgres.py).
+PATIENCE = 15
 _POSTGRES = {"postgresql+psycopg", "postgresql", "postgres"}
 
 
@@ -59,7 +61,7 @@ class SqlJournal(VerifiedReads):
         *,
         create: bool = True,
         readonly: bool = False,
-        patience: float = 5,
+        patience: float = PATIENCE,
     ) -> None:
         super().__init__()
         may_make = create and not readonly
@@ -177,7 +179,7 @@ def open_database(where: JournalLocation) -> Database:
 
     Raises InputError, JournalError.
     """
-    database = _make_database(where, may_make=False, readonly=False, patience=5)
+    database = _make_database(where, may_make=False, readonly=False, patience=PATIENCE)
     database.open_for_writing()
     return database
 
