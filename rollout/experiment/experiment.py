@@ -24,6 +24,7 @@ from rollout.experiment.tables import (
     what_if,
 )
 from rollout.experiment.tables.quality import pairs, people
+from rollout.experiment.units import JoinColumns
 from rollout.redact import redact_values
 from rollout.review.history import RecordedRollout
 
@@ -110,10 +111,11 @@ class Experiment:
 
         `units` has a row for each, `version` names the column of the version that served it,
         `user` that of the user by which units are added up first. `metrics` are tea-tasting's, by
-        name: `tt.Mean("words", "words_before")`. Raises InputError for a column or version that is
-        missing, and without tea-tasting.
+        name: `tt.Mean("words", "words_before")`. A unit without a value of a metric is left out of
+        it, and counted. Raises InputError for a column or version that is missing, for what is no
+        frame, and without tea-tasting.
         """
-        columns = joined.JoinColumns(version, user)
+        columns = JoinColumns(version, user)
         rows = joined.joined(self.record, units, metrics, columns)
         return to_frame(rows, joined.JoinedRow, self._frames)
 

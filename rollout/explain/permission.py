@@ -29,7 +29,7 @@ _PROMOTED: frozenset[Phase] = frozenset({"promoting", "following", "promoted"})
 _HELD: Mapping[Phase, str] = {
     "paused": "the rollout is paused",
     "waiting": "the rollout has not taken its first step",
-    "observed": "the observation has ended",
+    "observed": "the observation has ended (surefoot retry observes again)",
     "retreated": "the canary has gone back, and climbs again later",
 }
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _END = 2.0  # seconds: open event streams do not hold up the end
 
 
+_EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - told apart, not served
+
+
 @dataclass(frozen=True)
 class PageListener:
     """Where the pages are served, under which names, and by which certificate."""
@@ -47,6 +50,11 @@ class PageListener:
             )
         if not has_token_file:
             raise InputError(f"{self.address} is reached from elsewhere: name a --token-file")
+        if self.address in _EVERY_ADDRESS and not self.names:
+            raise InputError(
+                f"{self.address} stands for every address, and nobody asks for that one: give it "
+                "the --name that browsers ask for"
+            )
 
     @property
     def url(self) -> str:

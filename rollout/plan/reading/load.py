@@ -30,7 +30,7 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
     if problem := too_large(len(text)):
         raise PlanError([Mistake(file, 1, 1, "P001", problem)])
     documents, problems = compose(text, file)
-    parsed = [(part, part.data()) for part in _open_lists(documents, problems)]
+    parsed = [(opened, opened.data()) for opened in _open_lists(documents, problems)]
     filled = [(document, data) for document, data in parsed if data is not None]
     # Manifests of other kinds stand beside plans; alone, one is a plan with a wrong head.
     filled = [pair for pair in filled if not _is_foreign(pair[1])] or filled
@@ -52,7 +52,7 @@ def may_hold_plan(text: str) -> bool:
         return True
     documents, problems = compose(text, "")
     parts = _open_lists(documents, problems)
-    filled = [data for part in parts if (data := part.data()) is not None]
+    filled = [data for opened in parts if (data := opened.data()) is not None]
     return bool(problems) or any(not _is_foreign(data) for data in filled)
 
 

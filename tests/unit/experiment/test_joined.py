@@ -199,6 +199,93 @@ def test_a_missing_version_is_named(good, units):
         good.join(units[units.version == "v1"], {"words": tt.Mean("words")})
 
 
+MISSING = {"a NaN": np.nan, "an infinity": np.inf}
+
+
+def lose(units, column, value):
+    """Every second unit's value of a column."""
+    own = units.astype({column: float})
+    own.loc[own.index % 2 == 0, column] = value
+    return own
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("value", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize("column", ["words", "before"])
+def test_a_unit_without_a_value_is_no_unit_of_that_metric(good, units, frame, value, column):
+    metrics = {"adjusted": tt.Mean("words", "before"), "failed": tt.Mean("failed")}
+    lacking = frame(lose(units, column, value).to_dict("list"))
+    row, other = good.join(lacking, metrics).to_dict("records")[:2]
+    complete = joined(good, units[units.index % 2 == 1], **metrics)["adjusted"]
+    assert {**row, "note": ""} == pytest.approx({**complete, "note": ""}, rel=SAME, nan_ok=True)
+    assert row["note"].startswith("units without words or before left out: ")
+    assert row["stable_units"] + row["canary_units"] == len(units) // 2
+    assert (other["stable_units"] + other["canary_units"], other["note"]) == (len(units), "")
+
+
+def test_a_missing_value_is_no_zero_in_a_users_sum(good, units):
+    metrics = {"words": tt.RatioOfMeans("words", "units")}
+    complete = units[units.index % 2 == 1]
+    row = good.join(lose(units, "words", np.nan), metrics, user="user").iloc[0]
+    same = good.join(complete, metrics, user="user").iloc[0]
+    assert row["stable"] == pytest.approx(same["stable"], rel=SAME)
+    assert row["low"] == pytest.approx(same["low"], rel=SAME)
+
+
+def test_a_user_of_both_versions_is_left_out_though_one_values_are_missing(good, units):
+    twice = pd.concat([units, units.assign(version="v1", words=np.nan)])
+    metrics = {"words": tt.Mean("words")}
+    row = good.join(twice[twice.user > 1], metrics, user="user").iloc[0]
+    assert row["canary_units"] == 0
+    assert "met both versions" in row["note"]
+
+
+def test_a_user_without_a_covariate_is_counted(good, units):
+    own = units.assign(before=units.before.where(units.user > 9))
+    row = good.join(own, {"adjusted": tt.Mean("words", "before")}, user="user").iloc[0]
+    assert row["note"] == "users without before left out: 5 of v1, 5 of v2"
+
+
+TOO_LITTLE = {
+    "one unit of each": (lambda own: own.groupby("version").head(1), "fewer than 2 units of v1"),
+    "one unit of the canary": (
+        lambda own: pd.concat([own[own.version == "v1"], own[own.version == "v2"].head(1)]),
+        "fewer than 2 units of v2",
+    ),
+    "values all alike": (lambda own: own.assign(words=5.0), "values are all alike"),
+    "all of them 0": (lambda own: own.assign(words=0.0), "a mean is 0"),
+    "no value at all": (lambda own: own.assign(words=np.nan), "fewer than 2 units"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", TOO_LITTLE)
+def test_too_little_is_told(good, units, case):
+    change, words = TOO_LITTLE[case]
+    row = good.join(change(units), {"words": tt.Mean("words", "before")}).iloc[0]
+    assert row["note"].startswith("not enough: ")
+    assert words in row["note"]
+    assert pd.isna(row["low"])
+
+
+@pytest.mark.parametrize("metrics", [[tt.Mean("words")], "words"])
+def test_metrics_without_names_are_refused(good, units, metrics):
+    with pytest.raises(InputError, match="by name"):
+        good.join(units, metrics)
+
+
+@pytest.mark.parametrize("table", [[1], {"version": ["v1"]}, None])
+def test_what_is_no_frame_is_refused(good, table):
+    with pytest.raises(InputError, match="units are a frame"):
+        good.join(table, {})
+
+
+def test_the_versions_are_named_as_in_the_rates_too(good, units):
+    metrics = {"words": tt.Mean("words")}
+    renamed = units.assign(version=units.version.map({"v1": "stable", "v2": "canary"}))
+    assert good.join(renamed, metrics).equals(good.join(units, metrics))
+
+
 def test_without_tea_tasting_one_sentence_says_what_to_install(good, units, monkeypatch):
     monkeypatch.setitem(sys.modules, "tea_tasting", None)
     with pytest.raises(InputError, match=r"pip install 'surefoot\[units\]'"):

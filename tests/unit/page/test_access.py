@@ -118,5 +118,8 @@ def test_another_address_needs_a_certificate_and_a_token_file(tmp_path):
         PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=False)
     with pytest.raises(InputError, match="together"):
         PageListener("127.0.0.1", 8377, (), certificate).check(has_token_file=True)
-    PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=True)
+    with pytest.raises(InputError, match="give it the --name that browsers ask for"):
+        PageListener("0.0.0.0", 8377, (), certificate, key).check(has_token_file=True)
+    PageListener("0.0.0.0", 8377, ("a.example",), certificate, key).check(has_token_file=True)
+    PageListener("10.0.0.5", 8377, (), certificate, key).check(has_token_file=True)
     PageListener("127.0.0.1", 8377).check(has_token_file=False)

@@ -13,8 +13,8 @@ GOOD = (EXAMPLES / "01-envoy-local.yaml").read_text()
 
 def check(file, authority, **fields):
     own = "".join(f"  {name}: {value}\n" for name, value in fields.items())
-    kept = [line for line in GOOD.splitlines() if line.strip().partition(":")[0] not in fields]
-    text = "\n".join(kept)
+    lines = [line for line in GOOD.splitlines() if line.strip().partition(":")[0] not in fields]
+    text = "\n".join(lines)
     file.write_text(text.replace("spec:", f"spec:\n{own}  authority: {authority}", 1) + "\n")
     done = CliRunner().invoke(surefoot, ["check", str(file)])
     assert done.exit_code == 0, done.output

@@ -20,9 +20,9 @@ def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "journal.db"
     facts = [entry.fact for entry in LinesJournal(RECORDED).read()]
     end = facts[-1]
-    said = HumanSaid(rollout=end.rollout, at=end.at, command="pause", actor="ada\x1b[2J")
+    command = HumanSaid(rollout=end.rollout, at=end.at, command="pause", actor="ada\x1b[2J")
     with closing(open_journal(path)) as journal:
-        journal.append([*facts, said], after=0)
+        journal.append([*facts, command], after=0)
     return path
 
 
