@@ -47,6 +47,8 @@ def rates(
             panel.set_title(_describe(name, versions), loc="left", pad=16)
             percent(panel, symbol=" %")
             panel.set_ylim(0, _find_top(versions))
+            if all(share is None for own in versions.values() for share in own["share"]):
+                say(panel, "nothing was counted")
         if not guardrails:
             say(axes[0], "nothing was counted")
     return figure
@@ -63,7 +65,8 @@ def _find_top(versions: Mapping[str, Columns]) -> float:
 def _draw_rate(axes: Axes, times: TimeAxis, version: str, columns: Columns) -> None:
     at, style = times.of(columns["seconds"]), VERSIONS[version]
     low, high = to_numbers(columns["low"]), to_numbers(columns["high"])
-    axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0,
+                      label=f"{version}: each look's own 95 % interval")  # fmt: skip
     axes.plot(at, to_numbers(columns["share"]), label=version, **style)
 
 
@@ -80,11 +83,13 @@ def distributions(
     guardrails: Mapping[str, Mapping[str, Columns]],
     quantiles: Mapping[str, Mapping[str, Columns]],
     title: str = "",
+    empty: str = "no guardrail counts values in buckets",
 ) -> Figure:
     """Plot which share of values is at most so large, and the brackets of their quantiles.
 
     Columns by guardrail and version: up_to, share_up_to, units; of `quantiles`: quantile, above,
-    up_to. A bracket spans the bucket in which the quantile lies.
+    up_to. A bracket spans the bucket in which the quantile lies. `empty`
+    says why there is nothing.
     """
     with panels(title, max(len(guardrails), 1), 2.4, shared=False) as (figure, axes):
         for panel, (name, versions) in zip(axes, guardrails.items(), strict=False):
@@ -98,7 +103,7 @@ def distributions(
             if span := _find_span(versions):
                 panel.set_xlim(*span)
         if not guardrails:
-            say(axes[0], "no guardrail counts values in buckets")
+            say(axes[0], empty)
     return figure
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts.comparison import say, to_numbers
-from analysis.charts.style import Columns, clock, palette, panels
+from analysis.charts.style import Columns, clock, fit_words, palette, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ _MOMENTS: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": "#0072B2", "markersize": 6},
     {"marker": "s", "color": "#D55E00", "markersize": 8, "fillstyle": "none"},
 )
+NOTHING = "nothing was compared"
 MARKS = {"ok": "✓", "attention": "!", "unknown": "?"}
 """A sign for each status, so that none is told by its colour alone."""
 
@@ -34,33 +35,38 @@ def intervals(
     zero: str = "no difference",
     title: str = "",
     form: Callable[[float], str] | None = None,
+    interval: str = "interval",
+    empty: str = NOTHING,
 ) -> Figure:
     """Plot an interval for each row, by group, with the limit that it must not pass.
 
     Columns: label, estimate, low, high, allowed. `axis` names the value axis, `limit` and `zero`
-    name the lines; `form` writes its values.
+    name the lines, `interval` the bars with their level; `form` writes its values, `empty` says why
+    there is no group.
     """
+    longest = max((len(own) for columns in groups.values() for own in columns["label"]), default=0)
     rows = max((len(columns["label"]) for columns in groups.values()), default=1)
     with panels(title, max(len(groups), 1), 0.7 + _ROW * rows, shared=False) as (figure, axes):
         for panel, (name, columns) in zip(axes, groups.items(), strict=False):
-            _draw_rows(panel, columns, limit, zero)
-            panel.set_title(name, loc="left", pad=6)
+            _draw_rows(panel, columns, (interval, limit, zero))
+            panel.set_title(fit_words(name, longest), loc="left", pad=6)
             if form is not None:
                 panel.xaxis.set_major_formatter(lambda value, _: form(value))
-        axes[-1].set_xlabel(axis)
+        axes[-1].set_xlabel(fit_words(axis, longest))
         if not groups:
-            say(axes[0], "nothing was compared")
+            say(axes[0], empty)
     return figure
 
 
-def _draw_rows(axes: Axes, columns: Columns, limit: str, zero: str) -> None:
+def _draw_rows(axes: Axes, columns: Columns, names: tuple[str, str, str]) -> None:
+    interval, limit, zero = names
     at = list(range(len(columns["label"])))[::-1]
     estimate = to_numbers(columns["estimate"])
     for row, low, high in zip(
         at, to_numbers(columns["low"]), to_numbers(columns["high"]), strict=True
     ):
         axes.plot([low, high], [row, row], color="#0072B2", linewidth=5, alpha=0.35,
-                  solid_capstyle="butt", label="interval", marker="")  # fmt: skip
+                  solid_capstyle="butt", label=interval, marker="")  # fmt: skip
     axes.plot(estimate, at, linestyle="", marker="o", color=palette().ink, label="estimate")
     if limit:
         axes.plot(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import cycle, pairwise
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _look() -> Any:
     }
 
 
-_WIDTH = 8.4
+_WIDTH = 8.4  # inches
+_LETTER, _HANDLE = 0.078, 0.6  # inches: of a letter, and of a legend's sign with its gaps
+_COLUMNS, _LEAST = 5, 24  # of a legend; letters in a line
 _DARKEST = 0.16  # 0 to 1: darkness of the background when the canary has all traffic
 _ROOM = 0.08  # fraction of the time axis; of moves closer than this, only the last is labelled
 
@@ -123,8 +126,28 @@ def _add_legend(figure: Figure, axes: Sequence[Axes]) -> None:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
-        columns = min(len(handles), 5)
+        columns = _fit_columns([*handles])
         figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=columns)
+
+
+def _fit_columns(names: Sequence[str]) -> int:
+    """Return how many columns of a legend, filled one after the other, are as wide as a figure."""
+    for columns in range(min(len(names), _COLUMNS), 1, -1):
+        rows, longer = divmod(len(names), columns)
+        left, width = list(names), 0.0
+        for index in range(columns):
+            size = rows + (index < longer)
+            own, left = left[:size], left[size:]
+            width += _HANDLE + _LETTER * max(map(len, own))
+        if width <= _WIDTH:
+            return columns
+    return 1
+
+
+def fit_words(words: str, label: int) -> str:
+    """Break words into lines that fit beside row labels of so many letters."""
+    letters = max(int(_WIDTH / _LETTER) - label, _LEAST)
+    return "\n".join(own for line in words.split("\n") for own in wrap(line, letters) or [""])
 
 
 @dataclass(frozen=True)
@@ -157,7 +180,7 @@ def timed(axes: Sequence[Axes], steps: Columns, marks: Columns) -> TimeAxis:
     times = clock(float(max(steps["seconds"])))
     moves = [move for move in zip(*_read_marks(marks), strict=True) if move[1] != "hold"]
     for panel in axes:
-        panel.set_xlim(0, max(times.of([times.end * 1.02])[0], 1e-9))
+        panel.set_xlim(0, times.of([times.end * 1.02])[0] or 1.0)
         _shade_steps(panel, steps, times)
         for at, _, _ in moves:
             panel.axvline(

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.charts.comparison import say
 from analysis.charts.style import (
     Columns,
     TimeAxis,
@@ -110,21 +111,28 @@ def _limit_height(axes: Axes, lines: Columns, boundary: float) -> None:
 
 
 def intervals(
-    guardrails: Mapping[str, Columns], *, steps: Columns, marks: Columns, title: str = ""
+    guardrails: Mapping[str, Columns],
+    *,
+    steps: Columns,
+    marks: Columns,
+    title: str = "",
+    interval: str = "interval",
 ) -> Figure:
     """Plot each guardrail's difference of bad shares, with its interval and its margin.
 
-    Columns: seconds, estimate, low, high, allowed, words. The panel's height fits the later half of
-    the intervals, so the first ones may be cut off.
+    Columns: seconds, estimate, low, high, allowed, words. `interval` names the ribbon. The
+    panel's height fits the later half of the intervals, so the first ones may be cut off.
     """
     with panels(title, max(len(guardrails), 1), 1.75) as (figure, axes):
         times = timed(axes, steps, marks)
         for panel, (name, columns) in zip(axes, guardrails.items(), strict=False):
-            _draw_interval(panel, times.of(columns["seconds"]), columns)
+            _draw_interval(panel, times.of(columns["seconds"]), columns, interval)
             words = list(columns["words"])[-1:] or ["nothing was measured"]
             _set_heading(panel, f"{name}: {words[0]}", first=panel is axes[0])
             percent(panel, symbol="")
             _fit_height(panel, columns)
+        if not guardrails:
+            say(axes[0], "nothing was compared")
         figure.supylabel("canary minus stable (points)", fontsize="medium")
     return figure
 
@@ -133,9 +141,9 @@ def _set_heading(axes: Axes, words: str, *, first: bool) -> None:
     axes.set_title(words, loc="left", pad=16 if first else 6)
 
 
-def _draw_interval(axes: Axes, at: Sequence[float], columns: Columns) -> None:
+def _draw_interval(axes: Axes, at: Sequence[float], columns: Columns, interval: str) -> None:
     low, high = list(columns["low"]), list(columns["high"])
-    axes.fill_between(at, low, high, color="#0072B2", alpha=0.25, linewidth=0, label="interval")
+    axes.fill_between(at, low, high, color="#0072B2", alpha=0.25, linewidth=0, label=interval)
     for bound in (low, high):
         axes.plot(at, bound, color="#0072B2", linewidth=0.8)
     axes.axhline(0, color=palette().quiet, linewidth=1.0, label="no difference")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollout.decide.text.experiment import describe_goals
-from rollout.experiment.tables.scorecard import ScorecardRow, scorecard
+from rollout.experiment.tables.scorecard import ScorecardRow, count_looks, scorecard
 from rollout.explain.status import report
 from rollout.plan.fields.units import duration, percent
 from rollout.review.history import RecordedRollout
@@ -63,11 +63,6 @@ def summarise(
             f"false promotions at most {percent(record.beta)}"
         ),
     )
-
-
-def count_looks(number: int) -> str:
-    """Write a number of looks."""
-    return "1 look" if number == 1 else f"{number:,} looks"
 
 
 def _describe_others(others: Mapping[str, str]) -> list[str]:

@@ -38,7 +38,8 @@ class Experiment:
     `record` holds the entries and states that all of it is computed from, `others` are other
     rollouts of the same plan name, by id, with how their plans differ, `doubt` says why the journal
     fails its verification. Shares are from 0 to 1, times are seconds since the start or UTC times,
-    evidence is log10, unknown numbers are missing.
+    evidence is log10 (the scorecard's and
+    the segments' is a share of what a decision needs), unknown numbers are missing.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ Library = Literal["pandas", "polars", "pyarrow"]
 """The libraries whose frames can be asked for."""
 
 MISSING = "tables need {}: pip install 'surefoot[notebook]'"
+_OTHERS = "{0} frames need {0}: pip install {0} 'surefoot[notebook]'"  # it is in no extra
 
 
 def to_columns(rows: Iterable[DataclassInstance], kind: type) -> dict[str, list[Any]]:
@@ -63,7 +64,8 @@ def to_frame(rows: Iterable[DataclassInstance], kind: type, library: Library) ->
             {name: pd.Series(column, dtype=types[name]) for name, column in columns.items()}
         )
     except ImportError:
-        raise InputError(MISSING.format(library)) from None
+        text = MISSING if library == "pandas" else _OTHERS
+        raise InputError(text.format(library)) from None
 
 
 def _find_type(hint: Any) -> Any:

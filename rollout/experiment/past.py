@@ -90,11 +90,12 @@ def _to_unix(moment: Moment) -> float:
     """Return unix seconds. Raises InputError for what is no time, or has no zone."""
     try:
         at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        if isinstance(at, datetime):
+        is_time = str(at) != "NaT"  # pandas' own, which passes for a datetime
+        if isinstance(at, datetime) and is_time:
             if at.tzinfo is None:
                 raise InputError(f"{moment} has no zone: say which, such as +00:00")
             return at.astimezone(UTC).timestamp()
-        unix = float(at)
+        unix = float(at) if not isinstance(at, datetime) else math.nan
     except (TypeError, ValueError, OverflowError):
         unix = math.nan
     if not abs(unix) <= _LATEST:

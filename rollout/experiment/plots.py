@@ -28,12 +28,14 @@ from rollout.experiment.tables import (
 from rollout.experiment.tables.evidence import CRASH, SEGMENTS, TOGETHER, EvidenceRow, IntervalRow
 from rollout.experiment.tables.quality import pairs, people
 from rollout.experiment.tables.timeline import EventRow, WeightRow
+from rollout.plan.fields.units import percent
 from rollout.review.history import RecordedRollout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Columns = dict[str, list[Any]]
+NOTHING = "nothing was compared"
 _WIDTH = 90  # letters in a line of a chart's title
 _MOVES = (
     *("advance", "hold back", "promote", "roll back", "retreat", "reallocate", "undo", "hold"),
@@ -106,7 +108,9 @@ class Plots:
         panels = {name: _follow_edge(columns) for name, columns in table.items()}
         panels = {name: columns for name, columns in panels.items() if columns["seconds"]}
         title = "Difference of bad shares, with what is allowed"
-        return draw(panels, steps=self._steps, marks=self._marks, title=title)
+        return draw(
+            panels, steps=self._steps, marks=self._marks, title=title, interval=self._interval
+        )
 
     def rates(self) -> Figure:
         """Draw each version's share of bad units by look."""
@@ -127,6 +131,7 @@ class Plots:
             {name: _group(columns, "version") for name, columns in buckets.items()},
             {name: _group(columns, "version") for name, columns in brackets.items()},
             "How values lie, over all looks that were compared",
+            empty=NOTHING if self._counts_values else "no guardrail counts values in buckets",
         )
 
     def share(self) -> Figure:
@@ -147,12 +152,14 @@ class Plots:
             name: [row[name] for row in rows if row]
             for name in ("label", "estimate", "low", "high", "allowed")
         }
-        groups: dict[str, Columns] = {"each guardrail's difference": columns}
+        heading = "each guardrail's difference, of units of the canary and of stable"
+        groups: dict[str, Columns] = {heading: columns}
         return draw(
             groups if columns["label"] else {},
             axis="difference, in multiples of what the plan allows",
             limit="allowed at most",
             title=f"{self.record.rollout}: {self.record.state.phase}",
+            interval=self._interval,
         )
 
     def uplift(self, level: float = 0.05) -> Figure:
@@ -161,14 +168,19 @@ class Plots:
 
         rows = [*uplift.uplift(self.record, level)]
         columns: Columns = {
-            "label": [f"{row.guardrail}, {row.what}: {row.conclusion}" for row in rows],
+            "label": [
+                f"{row.guardrail}, {row.what}: "
+                f"{row.conclusion if row.canary_units else 'not enough'} "
+                f"{_count(row.canary_units, row.stable_units)}"
+                for row in rows
+            ],
             "estimate": [row.difference for row in rows],
             "low": [row.low for row in rows],
             "high": [row.high for row in rows],
         }
         groups: dict[str, Columns] = {
             f"canary minus stable; better is left of zero; all rows together err with {level:g}"
-            f"{_list_conditions(row.note for row in rows)}": columns
+            f"{_list_conditions(row.note for row in rows if row.canary_units)}": columns
         }
         return draw(
             groups if rows else {},
@@ -202,6 +214,7 @@ class Plots:
             limit="allowed at least",
             zero="a half",
             title=title,
+            empty="no guardrail of the plan compares pairs of answers",
             form=lambda share: f"{(share + 0.5) * 100:g}",
         )
 
@@ -228,6 +241,7 @@ class Plots:
             axis="share of bad answers (%), with 95 % intervals, asked once",
             zero="",
             title="What the judge and people call bad",
+            empty="no guardrail of the plan has labels of people",
             form=lambda share: f"{share * 100:g}",
         )
 
@@ -239,7 +253,7 @@ class Plots:
         columns: Columns = {
             "label": [
                 f"{row.goal}{f' ({row.segment})' if row.segment else ''}, "
-                f"{row.what}: {row.conclusion}"
+                f"{row.what}: {row.conclusion} {_count(row.canary_units, row.stable_units)}"
                 for row in rows
             ],
             "estimate": [row.difference for row in rows],
@@ -255,6 +269,7 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="The plan's goals",
+            empty=NOTHING if self.record.state.plan.spec.goals else "the plan has no goals",
         )
 
     def segments(self, label: str | None = None, level: float = 0.05) -> Figure:
@@ -267,8 +282,8 @@ class Plots:
             name = f"{row.guardrail}, by {row.label}"
             group = groups.setdefault(name, _begin_columns())
             is_told = row.canary_units is not None  # the table says why not
-            count = f"{row.canary_units:,} and {row.stable_units:,}" if is_told else "not told"
-            words = f"{row.segment}, {row.verdict} ({count})"
+            count = _count(row.canary_units, row.stable_units) if is_told else "(not told)"
+            words = f"{row.segment}, {row.verdict} {count}"
             _add_row(group, words, (row.difference, row.low, row.high), row.allowed)
         return draw(
             groups,
@@ -276,6 +291,8 @@ class Plots:
             limit="allowed at most",
             form=lambda share: f"{share * 100:g}",
             title="Each segment by itself",
+            interval=self._interval,
+            empty="the plan splits by no label",
         )
 
     def sensitivity(self) -> Figure:
@@ -285,7 +302,10 @@ class Plots:
         table = to_columns(sensitivity.sensitivity(self.record), sensitivity.SensitivityRow)
         groups: dict[str, Columns] = {
             name: {
-                "label": columns["case"],
+                "label": [
+                    f"{case} ({units:,})"
+                    for case, units in zip(columns["case"], columns["canary_units"], strict=True)
+                ],
                 "estimate": columns["difference"],
                 "low": columns["low"],
                 "high": columns["high"],
@@ -297,7 +317,8 @@ class Plots:
             groups,
             axis="canary minus stable (percentage points)",
             form=lambda share: f"{share * 100:g}",
-            title="The same record under other choices",
+            title="The same record under other choices, with the canary's units",
+            interval=self._interval,
         )
 
     def power(self) -> Figure:
@@ -331,7 +352,7 @@ class Plots:
         }
         return draw(
             {"rolled back although both sides are stable": columns},
-            axis="share of splits (%), with its upper bound",
+            axis="share of splits (%), with its 95 % upper bound",
             limit="declared by the plan",
             zero="",
             form=lambda share: f"{share * 100:g}",
@@ -385,6 +406,17 @@ class Plots:
         return {name: own for name, own in groups.items() if self.only is None or name in self.only}
 
     @property
+    def _interval(self) -> str:
+        """Name the guardrails' intervals with their levels."""
+        low, high = percent(1 - self.record.alpha), percent(1 - self.record.beta)
+        return f"interval at all looks at once ({low} from below, {high} from above)"
+
+    @property
+    def _counts_values(self) -> bool:
+        guardrails = self.record.state.plan.spec.guardrails
+        return any(guardrail.metric.kind == "shape" for guardrail in guardrails)
+
+    @property
     def _steps(self) -> Columns:
         return to_columns(timeline.weights(self.record), WeightRow)
 
@@ -406,6 +438,11 @@ def _say_agreement(row: people.QualityRow) -> str:
         return ""
     kappa = "" if row.kappa is None else f" (kappa {row.kappa:.2f})"
     return f"; they agree on {row.agreement * 100:.3g} % of {row.labelled:,}{kappa}"
+
+
+def _count(canary: int | None, stable: int | None) -> str:
+    """Write the units of a comparison: the canary's and stable's."""
+    return f"({canary:,} and {stable:,})"
 
 
 _Bounds = tuple[float | None, float | None, float | None]  # estimate, low, high
@@ -461,6 +498,10 @@ def _follow_edge(columns: Columns) -> Columns:
     rows = [row for row in list_rows(columns) if row["difference"] is not None]
     edge = next((row["edge"] for row in reversed(rows) if row["decides"]), None)
     chosen = [row for row in rows if row["edge"] == edge]
+    for row in chosen:
+        row["what"] = (
+            f"{row['what']} ({row['canary_units']:,} of canary, {row['stable_units']:,} of stable)"
+        )
     return {
         "estimate" if name == "difference" else "words" if name == "what" else name: [
             row[name] for row in chosen
@@ -477,4 +518,7 @@ def _scale(row: dict[str, Any]) -> dict[str, Any] | None:
         name: None if row[own] is None else row[own] / row["allowed"]
         for name, own in (("estimate", "difference"), ("low", "low"), ("high", "high"))
     }
-    return {"label": f"{row['guardrail']}: {row['verdict']}", **scaled, "allowed": 1.0}
+    label = (
+        f"{row['guardrail']}: {row['verdict']} {_count(row['canary_units'], row['stable_units'])}"
+    )
+    return {"label": label, **scaled, "allowed": 1.0}

@@ -11,9 +11,9 @@ from typing import Any, get_args
 
 from rollout.decide.record.facts import Started
 from rollout.errors import InputError, JournalError, ReplayError
-from rollout.experiment.card import count_looks
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import Library, to_frame, to_time
+from rollout.experiment.tables.scorecard import count_looks
 from rollout.explain.difference import FieldChange, compare_documents
 from rollout.journal import index
 from rollout.journal.location import from_words

@@ -69,6 +69,6 @@ def notebooks(folder: Path) -> None:
     from rollout.experiment.notebooks import copy_notebooks
 
     copied, left = copy_notebooks(folder)
-    click.echo(f"{len(copied)} files are in {folder}: open 01_review_a_rollout.ipynb first")
+    click.echo(f"{len(copied)} files copied to {folder}: open 01_review_a_rollout.ipynb first")
     if left:
         click.echo(f"left as they were: {', '.join(left)}", err=True)

@@ -91,7 +91,11 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         cell=_write_cell,
         plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
         events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
-        conditions=[*dict.fromkeys(filter(None, (row["note"] for row in compared)))],
+        conditions=[
+            *dict.fromkeys(
+                filter(None, (row["note"] for row in compared if row["difference"] is not None))
+            )
+        ],
         changes=[row for row in document.tables["sensitivity"] if row["changes"]],
     )
 

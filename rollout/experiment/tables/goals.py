@@ -23,8 +23,9 @@ class GoalRow:
 
     `low` and `high` bound the difference of shares of bad units at all looks at once; `change` is
     the ratio of the shares less 1, with bounds of its own (None: without one). `better` and
-    `worse` are evidence as log10, alone and corrected for all goals (e-Holm); `needed` is what a
-    conclusion takes. `note` says what is not enough, why a segment's numbers are not told,
+    `worse` are evidence as log10, alone at the last look, and corrected for all goals (e-Holm) at
+    the look where it was the most; `needed` is what a conclusion takes.
+    `note` says what is not enough, why a segment's numbers are not told,
     or under what the conclusion holds.
     """
 

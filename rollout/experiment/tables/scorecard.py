@@ -95,6 +95,11 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
     )
 
 
+def count_looks(number: int) -> str:
+    """Write a number of looks."""
+    return "1 look" if number == 1 else f"{number:,} looks"
+
+
 def _divide(bad: int, units: int) -> float | None:
     return bad / units if units else None
 

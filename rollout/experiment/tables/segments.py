@@ -66,8 +66,7 @@ def segments(
 
     Raises InputError for a label that the plan does not split by, or a level that is no chance.
     """
-    if not 0 < level < 1:
-        raise InputError(f"a level is a chance above 0 and below 1, not {level!r}")
+    uplift.check_level(level)
     every = record.state.plan.spec.segment_guardrails
     labels = dict.fromkeys(segment.label for segment in every)
     if label is not None and label not in labels:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.verdict.verdict import Judgement
 from rollout.experiment.tables.retest import find_fresh_tests, judge_all, list_compared, update_all
+from rollout.experiment.tables.scorecard import find_last_view
 from rollout.plan.fields.units import duration
 from rollout.review.history import RecordedRollout
 from rollout.review.units import LookUnits
@@ -41,19 +42,25 @@ def sensitivity(record: RecordedRollout) -> Iterator[SensitivityRow]:
     compared, every = list_compared(record), record.units
     tests = find_fresh_tests(record)
     recorded = judge_all(record, update_all(tests, every))
-    yield from _list_rows(AS_RECORDED, recorded, recorded)
+    blind = find_last_view(record).blind
+    for row in _list_rows(AS_RECORDED, recorded, recorded):
+        blind_note = f"blind at the last look; what was counted before leaves it {row.verdict}"
+        yield replace(row, note=blind_note) if row.guardrail in blind else row
     for case, looks in [*_leave_out(compared, every), *_warm_up_longer(record, every)]:
         yield from _list_rows(case, judge_all(record, update_all(tests, looks)), recorded)
     for name in tests:
-        row = _pool(name, [units for units in compared if units.guardrail == name], recorded)
-        if row is not None:
-            yield row
+        pooled = _pool(name, [units for units in compared if units.guardrail == name], recorded)
+        if pooled is not None:
+            yield pooled
 
 
 def _list_rows(case: str, judgement: Judgement, recorded: Judgement) -> Iterator[SensitivityRow]:
     for name, verdict in judgement.verdicts.items():
         readout = judgement.readouts[name]
         changes = verdict.kind != recorded.verdicts[name].kind
+        notes = [f"as recorded it is {recorded.verdicts[name].kind}"] if changes else []
+        if verdict.kind == "undecided" and readout.estimate is None:
+            notes.insert(0, "not enough: no look of these compared both versions")
         yield SensitivityRow(
             case=case,
             guardrail=name,
@@ -63,7 +70,7 @@ def _list_rows(case: str, judgement: Judgement, recorded: Judgement) -> Iterator
             low=readout.low,
             high=readout.high,
             changes=changes,
-            note=f"as recorded it is {recorded.verdicts[name].kind}" if changes else "",
+            note="; ".join(notes),
         )
 
 

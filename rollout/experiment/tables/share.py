@@ -14,7 +14,7 @@ from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.experiment.frame import to_time
-from rollout.experiment.tables.scorecard import find_last_view
+from rollout.experiment.tables.scorecard import count_looks, find_last_view
 from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
@@ -127,7 +127,7 @@ def _find_missing_arm(record: RecordedRollout, guardrail: Guardrail) -> HealthRo
     silent = [name for name, units in (("canary", canary), ("stable", stable)) if not units]
     if not guardrail.metric.needs_stable and silent == ["stable"]:
         silent = []
-    answer = f"{canary:,} units of the canary, {stable:,} of stable in {len(own):,} looks"
+    answer = f"{canary:,} units of the canary, {stable:,} of stable in {count_looks(len(own))}"
     return HealthRow(question, "attention" if silent else "ok", answer)
 
 
@@ -189,12 +189,12 @@ def _list_unread(record: RecordedRollout, name: str) -> Iterator[HealthRow]:
     facts = [entry.fact for entry in record.entries if isinstance(entry.fact, Observed)]
     problems = [fact.problems[name] for fact in facts if fact.problems.get(name)]
     doubts = [fact.unbelieved[name] for fact in facts if fact.unbelieved.get(name)]
-    answer = f"{len(problems):,} of {len(facts):,} looks could not be read"
+    answer = f"{len(problems):,} of {count_looks(len(facts))} could not be read"
     if problems:
         yield HealthRow(f"{name}: was every look read?", "attention", f"{answer}: {problems[-1]}")
     else:
         yield HealthRow(f"{name}: was every look read?", "ok", answer)
     if doubts:
-        latest = "; ".join(doubts[-1])
-        answer = f"in {len(doubts):,} of {len(facts):,} looks something was not counted: {latest}"
+        latest, looks = "; ".join(doubts[-1]), count_looks(len(facts))
+        answer = f"in {len(doubts):,} of {looks} something was not counted: {latest}"
         yield HealthRow(f"{name}: was every count believed?", "attention", answer)

@@ -34,6 +34,10 @@ from rollout.review.history import RecordedRollout
 
 _ROUNDS = 40
 _FARTHEST = 64.0  # ratio
+_MEASURED = (
+    *("canary_share", "stable_share", "difference", "low", "high", "at_most"),
+    *("better", "worse", "better_of_all", "worse_of_all"),
+)
 BETTER, WORSE, OPEN = "better", "worse", "undecided"
 
 Array = NDArray[np.float64]
@@ -47,7 +51,8 @@ class UpliftRow:
     `at_most` bounds it from above with all of it. `change` is the ratio of the shares less 1, with
     its own bounds (None: without one). `better` and `worse` are evidence as log10, `needed` what a
     conclusion at `level` takes; `better_of_all` and `worse_of_all` are corrected for all rows
-    (e-Holm), and so is the `conclusion`; `note` says under what it holds.
+    (e-Holm), and so is the `conclusion`; `note` says under what it holds, or what is not enough:
+    then the numbers are not a number.
     """
 
     guardrail: str
@@ -113,16 +118,27 @@ def uplift(record: RecordedRollout, level: float) -> Iterator[UpliftRow]:
     The chance that any row ever concludes wrongly is at most `level`, with the same exceptions as
     for the guardrails' own tests (requests that are not independent, where nothing is learnt).
     """
-    if not 0 < level < 1:
-        raise InputError(f"a level is a chance above 0 and below 1, not {level!r}")
+    check_level(level)
     questions = [
         (guardrail, what, looks)
         for guardrail in record.state.plan.spec.guardrails
         for what, looks in _list_questions(record, guardrail)
     ]
     rows = [_build_row(own.name, what, looks, level) for own, what, looks in questions]
-    for row in correct(rows, level):
-        yield replace(row, note=condition_of(record.state, row.guardrail, row.conclusion))
+    corrected = [*correct(rows, level)]
+    for guardrail in record.state.plan.spec.guardrails:
+        own = [row for row in corrected if row.guardrail == guardrail.name]
+        for row in own:
+            yield replace(row, note=condition_of(record.state, row.guardrail, row.conclusion))
+        test = record.state.guardrails[guardrail.name].test
+        if not own and isinstance(test, RateTest | HistogramTest):
+            yield _build_lack(guardrail, test.dispersion, level)
+
+
+def check_level(level: float) -> None:
+    """Raise InputError for a level that is no chance."""
+    if not isinstance(level, int | float) or not 0 < level < 1:
+        raise InputError(f"a level is a chance above 0 and below 1, not {level!r}")
 
 
 def correct(rows: Sequence[UpliftRow], level: float) -> Iterator[UpliftRow]:
@@ -249,6 +265,26 @@ def _build_row(name: str, what: str, looks: _Looks, level: float) -> UpliftRow:
         needed=-math.log10(level),
         level=level,
         conclusion=OPEN,
+    )
+
+
+def _build_lack(guardrail: Guardrail, dispersion: Dispersion | None, level: float) -> UpliftRow:
+    """Return the row of a guardrail that was never compared: its numbers are unknown."""
+    why = (dispersion.problem if dispersion else "") or "no look compared both versions"
+    numbers = dict.fromkeys(_MEASURED, math.nan)
+    return UpliftRow(
+        guardrail=guardrail.name,
+        what=describe_bad(guardrail, None),
+        canary_units=0,
+        stable_units=0,
+        **numbers,
+        change=None,
+        change_low=None,
+        change_high=None,
+        needed=-math.log10(level),
+        level=level,
+        conclusion=OPEN,
+        note=f"not enough: {why}",
     )
 
 

@@ -105,6 +105,7 @@ def test_times_may_have_a_zone_but_must_have_one(plan_file):
         (lambda f: f.assign(bad=f["units"] + 1), "errors of v2 at .* bad ones of"),
         (lambda f: pd.concat([f, f.iloc[:1]]), "errors of v2 at .* has two rows"),
         (lambda f: f.assign(at=f["at"] * 1000), "is no time"),
+        (lambda f: f.assign(at=pd.NaT), "NaT is no time"),
         (lambda f: f.assign(at="yesterday"), "'yesterday' is no time"),
         (lambda f: f.assign(at=float("nan")), "nan is no time"),
         (lambda f: f.assign(at=None), "None is no time"),

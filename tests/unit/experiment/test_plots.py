@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import rollout
 from analysis.charts.style import DARK, LIGHT, drawn_in
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.report import render
@@ -16,6 +18,7 @@ from rollout.review.history import history
 from tests.support.experiments import TABLES
 from tests.support.worlds import Lab, plan
 
+EXPERIMENT = Path(__file__).parents[3] / "notebooks" / "data" / "experiment.jsonl"
 CHARTS = (*(name for name in TABLES if name != "quantiles"), "safety", "aa")
 """Quantiles are drawn with the distributions."""
 
@@ -44,6 +47,93 @@ def test_a_drawing_is_the_same_again_and_its_themes_differ_in_colours_alone(bad,
 
 def colours_of(drawing):
     return set(re.findall(rb"#[0-9a-f]{6}\b", drawing))
+
+
+def texts_of(figure):
+    """All that a chart says: titles, axes, rows, legend, and what stands in place of a drawing."""
+    panels = [
+        (own.get_title(loc="left"), own.get_xlabel(), *(text.get_text() for text in own.texts))
+        for own in figure.axes
+    ]
+    rows = [label.get_text() for own in figure.axes for label in own.get_yticklabels()]
+    legend = [text.get_text() for own in figure.legends for text in own.get_texts()]
+    return "\n".join([*(text for panel in panels for text in panel), *rows, *legend])
+
+
+WITHOUT = {
+    "intervals": "nothing was compared",
+    "rates": "nothing was counted",
+    "distributions": "nothing was compared",  # its guardrails do count values in buckets
+    "scorecard": "nothing was compared",
+    "uplift": "not enough",
+    "goals": "the plan has no goals",
+    "pairs": "no guardrail of the plan compares pairs of answers",
+    "quality": "no guardrail of the plan has labels of people",
+    "segments": "the plan splits by no label",
+}
+
+
+@pytest.mark.parametrize("chart", WITHOUT)
+def test_a_chart_of_nothing_says_why_there_is_nothing(labs, chart):
+    silent = Experiment(history(labs["a canary that never answers"].entries))
+    assert WITHOUT[chart] in texts_of(getattr(silent.plot, chart)())
+
+
+LEVELS = "at all looks at once (99 % from below, 95 % from above)"
+
+
+@pytest.mark.parametrize(
+    ("chart", "level"),
+    [
+        *((name, LEVELS) for name in ("intervals", "scorecard", "sensitivity")),
+        ("uplift", "err with 0.05"),
+        ("rates", "each look's own 95 % interval"),
+        ("aa", "95 % upper bound"),
+    ],
+)
+def test_a_chart_with_intervals_tells_their_level_and_the_units(good, chart, level):
+    words = texts_of(getattr(good.plot, chart)())
+    assert level in words
+    row = good.scorecard().iloc[0]
+    counted = row.canary_units if chart != "rates" else good.rates().query(
+        "guardrail == 'errors' and version == 'canary'"
+    ).units.sum()  # fmt: skip
+    assert chart == "aa" or f"{counted:,}" in words
+
+
+def list_texts(figure):
+    for own in (panel for panel in figure.axes if panel.axison):
+        yield from (own.title, own._left_title, own.xaxis.label, own.yaxis.label)
+        yield from own.get_yticklabels()
+    for legend in figure.legends:
+        yield from legend.get_texts()
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_nothing_that_a_chart_says_is_cut_off_at_its_edge(experiment_with_goals, chart):
+    figure = getattr(experiment_with_goals.plot, chart)()
+    to_svg(figure)
+    figure.draw_without_rendering()
+    texts = [own for own in list_texts(figure) if own.get_text()]
+    cut = {
+        own.get_text(): (extent.x0, extent.x1)
+        for own in texts
+        if not -1 <= (extent := own.get_window_extent()).x0 <= extent.x1 <= figure.bbox.width + 1
+    }
+    assert cut == {}
+
+
+@pytest.fixture(scope="module")
+def experiment_with_goals():
+    """The recorded experiment of the notebooks: goals, segments, three guardrails."""
+    (own,) = rollout.read(EXPERIMENT).values()
+    return own
+
+
+def test_the_time_of_one_look_is_told_in_plain_numbers(begun):
+    """An axis of a billionth of a second was labelled 0.2 to 1.0, and 1e-9 beside it."""
+    for chart in ("timeline", "rates", "share"):
+        assert getattr(begun.plot, chart)().axes[-1].get_xlim() == (0, 1)
 
 
 def test_what_is_far_beyond_its_boundary_does_not_hide_the_others():

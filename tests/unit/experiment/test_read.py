@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import narwhals
 import pytest
 
 import rollout
 from rollout.errors import InputError, JournalError
+from rollout.experiment.experiment import Experiment
 from rollout.journal.hash_chain import START, seal_all
 from rollout.journal.jsonl import export
 from rollout.journal.sql.store import open_journal
@@ -79,6 +81,19 @@ def test_what_is_there_is_said(tmp_path):
         rollout.read(tmp_path / "none.db")
     with pytest.raises(InputError, match="choose pandas, polars, pyarrow"):
         rollout.read(tmp_path / "none.db", frames="excel")
+
+
+def lack(*_, **__):
+    raise ModuleNotFoundError
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_a_library_that_no_extra_installs_is_named_itself(good, monkeypatch, library):
+    """The notebook extra does not bring it, so to install that alone leads nowhere."""
+    monkeypatch.setattr(narwhals, "from_dict", lack)
+    other = Experiment(good.record, library)
+    with pytest.raises(InputError, match=rf"pip install {library} 'surefoot\[notebook\]'"):
+        other.scorecard()
 
 
 def test_a_card_says_what_came_out_with_its_numbers(bad, good):

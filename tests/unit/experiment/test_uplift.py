@@ -80,7 +80,7 @@ def test_corrected_evidence_is_never_more_than_the_raw(any_experiment):
     assert (frame["worse_of_all"] <= frame["worse"] + 1e-9).all()
 
 
-@pytest.mark.parametrize("level", [0, 1, -0.1, 5])
+@pytest.mark.parametrize("level", [0, 1, -0.1, 5, "5%", None])
 def test_a_level_is_a_chance(good, level):
     with pytest.raises(InputError, match="above 0 and below 1"):
         good.uplift(level)

@@ -98,3 +98,27 @@ def test_what_is_missing_is_told(wrong):
         assert len(own), asked.to_string()
     assert str(exp)
     assert exp._repr_html_()
+
+
+def test_what_was_never_compared_is_not_enough_in_every_table_that_compares(wrong):
+    exp, _ = wrong
+    rows = exp.scorecard().to_dict("records")
+    silent = {row["guardrail"] for row in rows if not row["canary_units"]}
+    for table in (exp.uplift(), exp.sensitivity()):
+        own = table[table["canary_units"] == 0]
+        assert silent <= set(own["guardrail"])
+        notes = own["note"].str
+        assert (notes.startswith("not enough: ") | notes.startswith("blind")).all()
+
+
+def test_what_is_blind_is_so_in_every_table_as_recorded(wrong):
+    exp, _ = wrong
+    scores, cases = exp.scorecard(), exp.sensitivity()
+    blind = set(scores[scores["verdict"] == "blind"]["guardrail"])
+    recorded = cases[(cases["case"] == "as recorded") & cases["note"].str.startswith("blind")]
+    assert set(recorded["guardrail"]) == blind
+
+
+def test_one_look_is_counted_as_one(wrong):
+    exp, _ = wrong
+    assert not exp.health()["answer"].str.contains(r"\b1 looks").any()

@@ -140,6 +140,7 @@ def test_the_notebooks_are_copied_once(tmp_path):
     assert (folder / "data" / "demo.jsonl").exists()
     (folder / "05_audit.ipynb").write_text("mine")
     again = call("notebooks", folder)
+    assert "0 files copied" in again.output
     assert "left as they were" in again.output
     assert (folder / "05_audit.ipynb").read_text() == "mine"
 
