@@ -80,6 +80,7 @@ def count_believed(
     """
     cursor, lines = _prepare(cursor, series)
     pace = _find_pace(cursor, lines, plain)
+    leapt = _list_leapt(cursor, lines)
     company = Company.of(lines, pace, cursor.left)
     ended = EndedSeries(cursor.last, ({line.key for line in lines if line.points}, plain))
     changed, doubted = dict[Key, Sample](), dict(cursor.doubted)
@@ -112,7 +113,9 @@ def count_believed(
             units = walk.finish(siblings.leave_out_dips(line.key, line.points))
         except EvidenceError as error:
             raise DoubtError(str(error), line.key) from None
-        changed[line.key], pace = walk.last, line.teach(pace, walk.pace)
+        changed[line.key] = walk.last
+        is_teaching = line.series.process not in leapt or line.leaps(cursor.pace)
+        pace = line.teach(pace, walk.pace) if is_teaching else pace
         (held.add if walk.is_held else held.discard)(line.key)
         if walk.remembered is not None:
             doubted[line.key] = walk.remembered
@@ -199,9 +202,15 @@ def _find_pace(cursor: Cursor, lines: Sequence[SeriesPoints], plain: Plain) -> f
 
     A series that was doubted lately does not teach by what it is judged.
     """
+    leapt = _list_leapt(cursor, lines)
     teaching = [line for line in lines if line.key not in cursor.doubted and not line.series.amount]
-    paces = [line.find_pace(cursor.pace) for line in teaching]
+    paces = [line.find_pace(cursor.pace) for line in teaching if line.series.process not in leapt]
     return limit_pace(cursor.pace, max([plain.highest, *paces]))
+
+
+def _list_leapt(cursor: Cursor, lines: Sequence[SeriesPoints]) -> set[str]:
+    """Return the targets of which a series leaps: another process may have answered there."""
+    return {line.series.process for line in lines if line.leaps(cursor.pace)} - {""}
 
 
 def _update(

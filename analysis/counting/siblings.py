@@ -71,6 +71,13 @@ class SeriesPoints:
             for (start, before), (end, after) in self.gaps
         )
 
+    def leaps(self, pace: float) -> bool:
+        """Whether it rises in any gap by far more than the pace so far; an amount never does."""
+        return not self.series.amount and any(
+            is_leap(sum(after) - sum(before), end - start, pace)
+            for (start, before), (end, after) in self.gaps
+        )
+
     def find_pace(self, pace: float) -> float:
         """Return the units per second of a series that only rises, without a leap; else 0."""
         if not self.gaps or not self.only_rises:

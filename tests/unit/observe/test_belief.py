@@ -115,6 +115,23 @@ def test_an_instance_that_was_renamed_is_a_baseline(scrapes):
     assert count(scrapes, last=10) == (40 + 20, 0)
 
 
+@pytest.mark.parametrize("lasts", [False, True])
+def test_a_surge_of_one_series_does_not_excuse_the_leap_of_another(scrapes, lasts):
+    """By the surge alone, 200 to 1,200, the leap of 3,000 would be a rise."""
+    step = (1000, 3000) if lasts else (10, 10)
+    for code, burst, more in zip(("200", "503"), (1000, 3000), step, strict=True):
+        calm = [100 + 10 * n for n in range(8)]
+        scrapes.write("v2", [*calm, *[calm[-1] + burst + more * n for n in range(5)]],
+                      code=code, **TARGET)  # fmt: skip
+    scrapes.look(3, 7)
+    assert scrapes.look(8, 10) == [(0,)] * 3
+    assert "leapt" in scrapes.rollout.problem
+    scrapes.look(11, 12)
+    assert not scrapes.rollout.problem
+    served = 5 * 4000 if lasts else 1000 + 4 * 20
+    assert scrapes.rollout.total.canary[0] == 4 * 20 + served
+
+
 def test_a_fall_by_one_is_ignored_and_nothing_counts_twice(scrapes):
     values = [7_756_564, 7_756_563, 7_756_570, 7_756_569, 7_756_569, 7_756_580, 7_756_579]
     scrapes.write("v2", values, first=2, **TARGET)
