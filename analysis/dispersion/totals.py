@@ -80,12 +80,12 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
     `MOST_RESTLESS` if that is less and the past does not show more.
 
     The past begins with the first look that has exposures: a version that is stable since an hour
-    has an hour of it, and not a calm day. The estimates rest on a past that is like the present.
-    Derived here; measured in docs/decisions/0035.
+    has an hour of it, not a calm day, and one without requests has none. The estimates rest on a
+    past that is like the present. Derived here; measured in docs/decisions/0035.
 
     Raises:
-        EvidenceError: counts are negative or not whole, shapes differ, or there are more bad units
-            than exposures.
+        EvidenceError: the past is too short, counts are negative or not whole, shapes differ, or
+            there are more bad units than exposures.
     """
     return estimate_each(exposures, [bad])[0]
 
@@ -98,7 +98,7 @@ def estimate_each(exposures: ArrayLike, bads: Sequence[ArrayLike]) -> list[Dispe
     """
     checked_pairs = [checked(*(np.asarray(v)[:, None] for v in (exposures, bad))) for bad in bads]
     units = checked_pairs[0][0][:, 0]
-    begun = int(np.argmax(units > 0))  # stable did not exist before
+    begun = int(np.argmax(units > 0)) if units.any() else len(units)  # no version before that
     e, each_x = units[begun:], [x[begun:, 0] for _, x in checked_pairs]
     if len(e) < LEAST_TICKS:
         raise EvidenceError(SHORT.format(ticks=len(e), least=LEAST_TICKS))

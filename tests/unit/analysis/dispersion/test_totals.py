@@ -57,11 +57,16 @@ def test_too_short_a_past_and_wrong_counts_are_refused():
         estimate_totals(np.full(LOOKS, 10), np.full(LOOKS, -1))
 
 
-def test_a_past_without_traffic_or_errors_says_nothing_and_fails_nowhere():
-    silent = estimate_totals(np.zeros(LOOKS), np.zeros(LOOKS))
-    assert silent.trouble == 0
-    assert not silent.is_calm  # clusters of nine are believed until errors came one by one
-    assert np.isfinite([silent.cluster, silent.passing, silent.inflation]).all()
+def test_a_past_without_errors_shows_no_calm():
+    faultless = estimate_totals(np.full(LOOKS, 10), np.zeros(LOOKS))
+    assert faultless.trouble == 0
+    assert not faultless.is_calm  # clusters of nine are believed until errors came one by one
+    assert np.isfinite([faultless.cluster, faultless.passing, faultless.inflation]).all()
+
+
+def test_a_past_without_requests_is_none():
+    with pytest.raises(EvidenceError, match="0 looks, 480 are needed"):
+        estimate_totals(np.zeros(LOOKS), np.zeros(LOOKS))
 
 
 @given(st.integers(1, 40), st.integers(500, 2000))
