@@ -39,6 +39,8 @@ SHORT = "stable has a history of {ticks} looks, {least} are needed to know how e
 _ARMS = 1 / PODS_CANARY + 1 / PODS_STABLE
 _PRIOR, _CLUSTERED = 2.0, 9.0  # two bad units' worth of belief in clusters of nine
 _WINDOWS = {1: 4, 4: 4, 16: 6, 48: 5}  # looks in a window: windows in a group
+_ENOUGH = 2 * LEAST_TICKS  # looks with requests, of which silences between them can be left out
+_SILENCE = 10  # looks from one with requests to the next, beyond which those between are no past
 _DETRENDED = 16  # looks in a window from which on a group's straight line costs nothing
 
 
@@ -80,8 +82,9 @@ def estimate_totals(exposures: ArrayLike, bad: ArrayLike) -> Dispersion:
     `MOST_RESTLESS` if that is less and the past does not show more.
 
     The past begins with the first look that has exposures: a version that is stable since an hour
-    has an hour of it, not a calm day, and one without requests has none. The estimates rest on a
-    past that is like the present. Derived here; measured in docs/decisions/0035.
+    has an hour of it, not a calm day, and one without requests has none. Long silences within it,
+    as of nights, are left out where twice `LEAST_TICKS` looks remain. The estimates rest on a past
+    that is like the present. Derived here; measured in docs/decisions/0035 and 0078.
 
     Raises:
         EvidenceError: the past is too short, counts are negative or not whole, shapes differ, or
@@ -98,13 +101,23 @@ def estimate_each(exposures: ArrayLike, bads: Sequence[ArrayLike]) -> list[Dispe
     """
     checked_pairs = [checked(*(np.asarray(v)[:, None] for v in (exposures, bad))) for bad in bads]
     units = checked_pairs[0][0][:, 0]
-    begun = int(np.argmax(units > 0)) if units.any() else len(units)  # no version before that
-    e, each_x = units[begun:], [x[begun:, 0] for _, x in checked_pairs]
-    if len(e) < LEAST_TICKS:
-        raise EvidenceError(SHORT.format(ticks=len(e), least=LEAST_TICKS))
+    looks = _list_looks(units)
+    if len(looks) < LEAST_TICKS:
+        raise EvidenceError(SHORT.format(ticks=len(looks), least=LEAST_TICKS))
+    e, each_x = units[looks], [x[looks, 0] for _, x in checked_pairs]
     trouble = unite([find_trouble(e, x) for x in each_x])
     calm_e = np.where(trouble.looks, 0.0, e)
     return [_estimate(calm_e, np.where(trouble.looks, 0.0, x), trouble) for x in each_x]
+
+
+def _list_looks(units: Array) -> NDArray[np.intp]:
+    """Return the looks from the first with requests on, without silences if enough are left."""
+    at, has_units = np.arange(len(units)), units > 0
+    before = np.maximum.accumulate(np.where(has_units, at, -1))
+    after = np.minimum.accumulate(np.where(has_units, at, len(at))[::-1])[::-1]
+    begun = before >= 0
+    active = at[begun & (after - before <= _SILENCE)]
+    return active if len(active) >= _ENOUGH else at[begun]
 
 
 def _estimate(e: Array, x: Array, trouble: Trouble) -> Dispersion:

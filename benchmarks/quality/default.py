@@ -37,6 +37,9 @@ from benchmarks.worlds.rates import HARD, RAMP, SCENARIOS, CountsModel, Hard, Sc
 RATES, BASES = (0.2, 20.0, 500.0), (0.001, 0.01, 0.05)
 PODS = ((2, 8), (1, 9))
 ALPHAS, BETA, LEVEL = (0.05, 0.01), 0.05, 0.05
+DECLARED = {**{f"false_rollback_{alpha}": alpha for alpha in ALPHAS}, "false_promotion": BETA}
+"""The share of each kind of wrong decision that is declared."""
+
 LOOKS = 240
 
 Weight = float | Literal["ramp"]
@@ -83,8 +86,24 @@ def run(rollouts: int, seed: int, *, whole: bool) -> list[Row]:
 
 
 def _measure(cell: DefaultCell) -> list[Row]:
+    return [_measure_test(cell, test) for test in TESTS]
+
+
+def measure_false(cell: DefaultCell, test: Test) -> dict[str, float]:
+    """Return the shares of false rollbacks at each of ALPHAS, and of false promotions."""
+    twin = _make_twin(cell)
+    top = _follow_harm(cell, twin, test).max(axis=1)
+    margins = ((1.0, cell.base / 2), (1.5, 0.0))
+    promoted = [_prove(cell, twin, margin, test, at_margin=True) for margin in margins]
+    return {
+        **{f"false_rollback_{a}": float((top >= -np.log(a)).mean()) for a in ALPHAS},
+        "false_promotion": max(float((looks > 0).mean()) for looks in promoted),
+    }
+
+
+def _make_twin(cell: DefaultCell) -> CountsModel:
     weight = tuple(np.repeat(RAMP, LOOKS // len(RAMP))) if cell.weight == "ramp" else cell.weight
-    twin = CountsModel(
+    return CountsModel(
         cell.scenario,
         cell.rate,
         cell.base,
@@ -92,24 +111,20 @@ def _measure(cell: DefaultCell) -> list[Row]:
         pods_canary=cell.pods[0],
         pods_stable=cell.pods[1],
     )
-    return [_measure_test(cell, twin, test) for test in TESTS]
 
 
-def _measure_test(cell: DefaultCell, twin: CountsModel, test: Test) -> Row:
-    top = _follow_harm(cell, twin, test).max(axis=1)
-    margins = ((1.0, cell.base / 2), (1.5, 0.0))
-    promoted = [_prove(cell, twin, margin, test, at_margin=True) for margin in margins]
+def _measure_test(cell: DefaultCell, test: Test) -> Row:
+    twin = _make_twin(cell)
     row: dict[str, Any] = {
         **dict(zip(DefaultCell._fields, cell, strict=True)),
         "test": test,
         "runs": cell.rollouts,
-        **{f"false_rollback_{a}": float((top >= -np.log(a)).mean()) for a in ALPHAS},
-        "false_promotion": max(float((looks > 0).mean()) for looks in promoted),
+        **measure_false(cell, test),
     }
     if cell[1:5] == _AT:
         harmed = [_follow_harm(cell, replace(twin, theta=theta), test) for theta in (2.0, 5.0)]
         rollbacks = [first(log >= -np.log(ALPHAS[-1])) for log in harmed]
-        looks = [*rollbacks, _prove(cell, twin, margins[0], test, at_margin=False)]
+        looks = [*rollbacks, _prove(cell, twin, (1.0, cell.base / 2), test, at_margin=False)]
         for name, at in zip(("2x", "5x", "safe"), looks, strict=True):
             row |= {f"{name} looks": _find_median(at), f"{name} share": float((at > 0).mean())}
         worlds = {"harmless": twin, "5x": replace(twin, theta=5.0)} if test == "totals" else {}
@@ -176,26 +191,30 @@ def _find_median(looks: DrawnCounts) -> float:
 
 def misses(rows: list[Row]) -> list[str]:
     """Return the cells and rows above the declared rates."""
-    rates = [(f"false_rollback_{alpha}", alpha) for alpha in ALPHAS]
     messages = []
     for (test, scenario), own in grouped(rows, "test", "scenario"):
-        group = [row for row in own if not _is_shown(row)]
+        group = [row for row in own if not is_shown(row)]
         if not group:
             continue
-        for key, declared in [*rates, ("false_promotion", BETA)]:
-            bar = _ALLOWED.get((str(scenario), declared), declared)
+        for key in DECLARED:
+            bar = find_bar(str(scenario), key)
             name = f"{key.replace('_', ' ')} by {test}: {scenario}"
             mean, runs = float(np.mean([r[key] for r in group])), sum(r["runs"] for r in group)
             if mean > bar:
                 messages.append(f"mean {mean:.4f} +- {error(mean, runs):.4f}, {name}")
             messages += [
-                f"{row[key]:.3f} +- {error(row[key], row['runs']):.3f}, {name}, {_describe(row)}"
+                f"{row[key]:.3f} +- {error(row[key], row['runs']):.3f}, {name}, {describe(row)}"
                 for row in find_significant(group, key, bar)
             ]
     return messages
 
 
-def _is_shown(row: Row) -> bool:
+def find_bar(scenario: str, key: str) -> float:
+    """Return the largest share of a key of DECLARED that a scenario may have."""
+    return _ALLOWED.get((scenario, DECLARED[key]), DECLARED[key])
+
+
+def is_shown(row: Row) -> bool:
     """Return whether a row is shown without a bar."""
     if row["test"] == "totals":
         return row["scenario"] in SHOWN
@@ -203,7 +222,14 @@ def _is_shown(row: Row) -> bool:
     return is_alone or row["scenario"] in _SHOWN_BY_LABEL
 
 
-def _describe(row: Row) -> str:
+def find_tail(row: Row, key: str, bar: float) -> float:
+    """Return the probability of so many wrong decisions or more, were their rate the bar."""
+    from scipy.stats import binom
+
+    return float(binom.sf(round(row[key] * row["runs"]) - 1, row["runs"], bar))
+
+
+def describe(row: Row) -> str:
     where = f"{row['rate']:g} rps"
     if "margin" in row:
         base, ratio, absolute = row["margin"]
@@ -216,14 +242,10 @@ def find_significant(rows: list[Row], key: str, bar: float) -> list[Row]:
 
     Source: Holm, Scandinavian Journal of Statistics 6 (1979), 65-70.
     """
-    from scipy.stats import binom
-
-    def tail(row: Row) -> float:
-        return float(binom.sf(round(row[key] * row["runs"]) - 1, row["runs"], bar))
-
+    tails = [(find_tail(row, key, bar), row) for row in rows]
     above: list[Row] = []
-    for i, row in enumerate(sorted(rows, key=tail)):
-        if tail(row) > LEVEL / (len(rows) - i):
+    for i, (tail, row) in enumerate(sorted(tails, key=lambda pair: pair[0])):
+        if tail > LEVEL / (len(rows) - i):
             break
         above.append(row)
     return above

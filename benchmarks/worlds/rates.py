@@ -32,7 +32,7 @@ SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 
 Hard = Literal[
     "clusters-3", "clusters-10", "gamma-.3", "gamma-1", "ar1-.4", "ar1-.8", "swing", "drift",
-    "scaled", "rougher", "calmer",
+    "scaled", "rougher", "calmer", "pauses",
 ]  # fmt: skip
 HARD: tuple[Hard, ...] = get_args(Hard)
 """Further scenarios, which the default test of a plan without pods is held to as well."""
@@ -49,6 +49,7 @@ _GAMMA = {"pod-gamma": GAMMA, "gamma-.3": 0.3**2, "gamma-1": 1.0, "scaled": 0.3*
 _AR1 = {"ar1-.4": (0.4, 300.0), "ar1-.8": (0.8, 600.0)}  # standard deviation, memory in seconds
 _DAY, _SWING, _DRIFT, _DRIFT_SD = 86400.0, 0.7, 7200.0, 0.6
 _SCALED, _SCALING = 4, 43200.0  # pods more or less than usual, seconds from peak to peak
+_PERIOD, _ACTIVE = 7200.0, 2400.0  # seconds of a period of "pauses", and of its requests
 _PAST: dict[str, Scenario | Hard] = {"rougher": "gamma-1", "calmer": "iid"}
 _PRESENT: dict[str, Scenario | Hard] = {"rougher": "iid", "calmer": "ar1-.4"}
 
@@ -102,6 +103,7 @@ class CountsModel:
     scaled: as gamma-.3, and stable's pods come and go: four more or less within 12 hours.
     rougher: the past is of gamma-1, the present iid.
     calmer: the past is iid, the present of ar1-.4.
+    pauses: as incidents, and in the past requests come in 40 minutes of every two hours.
     skew: each pod is scraped once a look at its own moment, so that a share of each look's counts,
         fixed for the pod, uniform in 0 to 1, is seen one look later; with incidents, because
         without a changing rate a delay has no effect.
@@ -164,10 +166,13 @@ class CountsModel:
 
     def _share_traffic(self, ticks: int) -> Array:
         """Return the share of stable's traffic of each of its pods in the past: (ticks, pods)."""
+        at = np.arange(ticks)[:, None] * self.tick
+        if self.scenario == "pauses":
+            is_asked = at % _PERIOD >= _PERIOD - _ACTIVE
+            return np.where(is_asked, np.full(self.pods_stable, 1 / self.pods_stable), 0.0)
         if self.scenario != "scaled":
             return np.full((ticks, self.pods_stable), 1 / self.pods_stable)
-        phase = 2 * np.pi * np.arange(ticks) * self.tick / _SCALING
-        alive = np.rint(self.pods_stable + _SCALED * np.sin(phase))[:, None]
+        alive = np.rint(self.pods_stable + _SCALED * np.sin(2 * np.pi * at / _SCALING))
         is_alive = np.arange(self.pods_stable + _SCALED) < alive
         return np.where(is_alive, 1 / alive, 0.0)
 
@@ -186,7 +191,7 @@ class CountsModel:
             memory = float(np.exp(-self.tick / _DRIFT))
             drift = autoregressive(rng, (*shape, 1), _DRIFT_SD, memory)
             return np.asarray(self.base * np.exp(drift - _DRIFT_SD**2 / 2))
-        if self.scenario not in ("incidents", "ramp", "skew"):
+        if self.scenario not in ("incidents", "ramp", "skew", "pauses"):
             return np.full((*shape, 1), self.base)
         incident = spells(rng, (*shape, 1), INCIDENT / self.tick)
         worse = max(self.base, min(WORSE * self.base, 0.5))

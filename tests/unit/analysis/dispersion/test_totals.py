@@ -90,3 +90,33 @@ def test_looks_before_the_first_exposure_are_no_past():
     e[:2600], x[:2600] = 0, 0
     with pytest.raises(EvidenceError, match="280 looks, 480 are needed"):
         estimate_totals(e, x)
+
+
+def silence(counts, share):
+    """The same counts with silences of 100 looks; `share` of the looks are left."""
+    period = round(100 / (1 - share))
+    return np.insert(counts, np.repeat(np.arange(0, len(counts), period - 100), 100), 0)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_silences_tell_nothing_and_change_nothing(share):
+    """Of a service that is asked for some minutes at a time, incidents are what they were."""
+    dice = np.random.default_rng(5)
+    level = np.where(np.arange(1200) % 240 < 9, 30.0, 3.0)
+    units, bad = np.full(1200, 300), dice.poisson(level)
+    assert estimate_totals(silence(units, share), silence(bad, share)) == estimate_totals(
+        units, bad
+    )
+
+
+def test_silences_count_where_too_few_looks_have_requests():
+    units = silence(np.full(150, 300), 0.2)
+    assert estimate_totals(units, np.minimum(units, 1)).ticks == len(units) - 100
+
+
+@given(st.lists(st.integers(1, 10), min_size=200, max_size=200))
+def test_little_traffic_is_no_silence(pauses):
+    units = np.zeros(sum(pauses) + 480, dtype=int)
+    units[np.cumsum(pauses) - 1], units[-480:] = 1, 1
+    begun = len(units) - pauses[0] + 1
+    assert estimate_totals(units, np.zeros_like(units)).ticks == begun
