@@ -29,7 +29,6 @@ _SOON = 1e-3  # seconds
 
 def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
     """Return what is known of each open series, and of the siblings of one that fell."""
-    names = {key: label_names(raw.labels[key], raw.source) for key in raw.labels}
     still_open = raw.open
     fallen = {read_process(raw.labels[key]) for key in still_open if not _is_new(raw, key)}
     origins = {}
@@ -44,7 +43,8 @@ def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
         is_gone = is_new and raw.query_part.is_gone(entry)
         origin = Origin("") if is_gone else find(raw, entry, evidence)
         if key in still_open or origin.zeros:
-            origins[series_id(*key)] = Origin(names[key], origin.zeros, origin.by)
+            name = label_names(labels, raw.source)
+            origins[series_id(*key)] = Origin(name, origin.zeros, origin.by)
     return origins | _list_hidden(raw, origins)
 
 

@@ -113,8 +113,7 @@ def _read_large_part(
             shape = find_shape(source, query_part, answer, arms)
             bulk = read_bulk(query_part, answer, positions, shape)
             raw, words = _read_remaining(source, query_part, answer, bulk)
-            if raw is not None and bulk is not None:
-                raw = replace(raw, plain=bulk.plain, newest=bulk.newest, processes=shape.processes)
+            if raw is not None:
                 return raw, words
         return _read_part(source, query_part, answer.read_items(positions))
     except ObserveError as error:
@@ -147,7 +146,13 @@ def _read_part(
         whole = NONE_WHOLE if bulk is None else bulk.whole
         raw = read_raw(source, query_part, items, whole)
         if bulk is not None:
-            raw = replace(raw, plain=bulk.plain, newest=bulk.newest, silent=bulk.silent)
+            raw = replace(
+                raw,
+                plain=bulk.plain,
+                newest=bulk.newest,
+                processes=bulk.processes,
+                silent=bulk.silent,
+            )
         about = raw.series, raw.labels, raw.fixed
         cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
         raw = replace(raw, query_part=replace(query_part, cursor=cursor))
