@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Cursor
 from analysis.counting.layout import DIFFER
 from analysis.counting.walk import CHANGING, SEVERAL
@@ -19,11 +20,12 @@ from rollout.decide.evidence.unlabelled import (
 )
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.probe.alike import find_alike, find_no_counters
+from rollout.doctor.probe.falls import find_forgotten, find_jitter, find_resets
 from rollout.doctor.probe.reading import read_today
 from rollout.doctor.resolution import of_buckets, of_scale
 from rollout.errors import ObserveError
 from rollout.observe.evidence import Key, RawPart
-from rollout.observe.origins import count_processes, knows_start
+from rollout.observe.origins import count_processes, find_origins, is_merged, knows_start
 from rollout.observe.query import LONGEST
 from rollout.observe.survey import Read, Survey, survey
 from rollout.observe.targets.addresses import find_scraped_twice
@@ -64,12 +66,29 @@ _MEMBERS = (
     "judge the series of the processes themselves, which the sum is made of: a member that is lost "
     "and comes back falls and rises with all that it ever counted"
 )
+_NAMES = (
+    "keep the labels of a series as they are, at every scrape: no relabelling may change them "
+    "during a rollout"
+)
+_KEEP = (
+    "let the exporter keep its series as long as its process runs: without a time to live, and "
+    "without the eviction of idle ones"
+)
+_BEGAN = (
+    "nothing, where a proxy's clusters were updated; else let the exporter keep its counters as "
+    "long as its process runs, or export created timestamps"
+)
+_OWN_START = (
+    "scrape the application at its own port, or let it export created timestamps, so that its "
+    "restarts are known"
+)
 _LAYOUTS = "give both versions the same buckets, or wait until only one layout is exported"
 _CURES = {
     "selectors of both versions": "make the two selectors of `arms` exclude each other",
     "both versions return": "set `labels: {version: ...}` to the label that tells them apart",
     DIFFER: _LAYOUTS,
     " ends at ": "judge at an edge that both versions have, or export a bucket that ends there",
+    "under a new name": _NAMES,
     " is new": _START,
     CHANGING: _MEMBERS,
     "one of its members is lost": _MEMBERS,
@@ -88,7 +107,7 @@ _CURES = {
         "keep the label that tells them apart: two spellings of one edge, or two series that "
         "relabelling made equal, show different counts"
     ),
-    "came back, and": "keep the labels of a series as they are, at every scrape",
+    "came back, and": _NAMES,
     "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
 }
 _OTHERWISE = "see docs/metrics.md for what the series must look like"
@@ -158,7 +177,9 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
             *_describe_no_counters(result.raw),
             *_describe_alike(result.raw),
             *_describe_collectors(result.raw, result),
+            *_describe_merged(result.raw, result),
             *_describe_starts(result.raw, result),
+            *_describe_falls(result.raw, result),
             *_describe_sums(result.raw),
             *_describe_layouts(result.raw),
             *_describe_unlabelled(guardrail, result.raw),
@@ -259,6 +280,53 @@ def _describe_collectors(raw: RawPart, result: Survey) -> Iterator[tuple[Level, 
             )
             yield "warn", message, _POD_LABEL
             return
+
+
+def _describe_merged(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of a target that shows a proxy's uptime beside a start time which is not the series'."""
+    for entry in raw.series:
+        if is_merged(raw, entry, result.evidence):
+            at = _format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
+            message = (
+                f"{at} shows a proxy's uptime beside a start time: it answers for several "
+                "processes, and neither is taken for the start of what is counted"
+            )
+            yield "warn", message, _OWN_START
+            return
+
+
+def _describe_falls(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of counters that fall or are missing now and then, if no problem has told it already."""
+    if result.problem:
+        return
+    try:
+        origins = find_origins(raw, result.evidence)
+    except EvidenceError:  # of a twin that the looks left out
+        return
+    for entry, falls in find_jitter(raw, origins):
+        at = _format_labels(raw, (entry.arm, entry.key))
+        message = (
+            f"{at} fell by a unit or so in {falls} of {len(entry.samples) - 1} scrapes, which is "
+            "passed over: replicas, or a balancer before them, seem to answer at one address"
+        )
+        yield "warn", message, _ONE_PROCESS
+        break
+    for key in find_forgotten(raw):
+        message = (
+            f"{_format_labels(raw, key)} was missing at scrapes of its target and came back: what "
+            "it served meanwhile is known only if it goes on where it was"
+        )
+        yield "warn", message, _KEEP
+        break
+    if any(" fell " in text for text in result.unbelieved):
+        return
+    for entry, before, after in find_resets(raw, origins):
+        message = (
+            f"{_format_labels(raw, (entry.arm, entry.key))} fell from {before:,} to {after:,}, "
+            "and nothing shows a restart: it counts from 0, as after one"
+        )
+        yield "warn", message, _BEGAN
+        return
 
 
 def _describe_starts(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:

@@ -176,7 +176,10 @@ def list_fixed(source: Source, query_part: QueryPart) -> set[str]:
 
 @dataclass
 class Evidence:
-    """What Prometheus has of the targets: by target and metric its rows; created by series."""
+    """What Prometheus has of the targets: by target and metric its rows; created by series.
+
+    `starts` are those that were read from the rows, by the labels of a process.
+    """
 
     rows: dict[Target, dict[str, list[Item]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -185,8 +188,13 @@ class Evidence:
         default_factory=lambda: defaultdict(list)
     )
 
+    starts: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(
+        default_factory=dict
+    )
+
     def add_targets(self, items: Iterable[Item]) -> None:
         """Add the answer on scrapes and start times."""
+        self.starts.clear()
         for item in items:
             target = read_target(item.metric)
             if target:
