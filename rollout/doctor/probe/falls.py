@@ -13,12 +13,64 @@ from analysis.counting.change import Change, classify
 from analysis.counting.counts import EvidenceError
 from analysis.counting.cursor import Key, Series, check
 from analysis.counting.origin import Origin, Origins, series_id
+from rollout.doctor.finding import Level
+from rollout.doctor.probe.cures import BEGAN, KEEP, ONE_PROCESS, OWN_START
+from rollout.doctor.probe.wording import format_labels
 from rollout.observe.evidence import RawPart
+from rollout.observe.origins import find_origins, is_merged
+from rollout.observe.survey import Survey
 
 _NONE = Origin("")
 
 
-def find_jitter(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int]]:
+def describe_merged(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of a target that shows a proxy's uptime beside a start time which is not the series'."""
+    for entry in raw.series:
+        if is_merged(raw, entry, result.evidence):
+            at = format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
+            message = (
+                f"{at} shows a proxy's uptime beside a start time: it answers for several "
+                "processes, and neither is taken for the start of what is counted"
+            )
+            yield "warn", message, OWN_START
+            return
+
+
+def describe_falls(raw: RawPart, result: Survey) -> Iterator[tuple[Level, str, str]]:
+    """Tell of counters that fall or are missing now and then, if no problem has told it already."""
+    if result.problem:
+        return
+    try:
+        origins = find_origins(raw, result.evidence)
+    except EvidenceError:  # of a twin that the looks left out
+        return
+    for entry, falls in _find_jitter(raw, origins):
+        at = format_labels(raw, (entry.arm, entry.key))
+        message = (
+            f"{at} fell by a unit or so in {falls} of {len(entry.samples) - 1} scrapes, which is "
+            "passed over: replicas, or a balancer before them, seem to answer at one address"
+        )
+        yield "warn", message, ONE_PROCESS
+        break
+    for key in _find_forgotten(raw):
+        message = (
+            f"{format_labels(raw, key)} was missing at scrapes of its target and came back: what "
+            "it served meanwhile is known only if it goes on where it was"
+        )
+        yield "warn", message, KEEP
+        break
+    if any(" fell " in text for text in result.unbelieved):
+        return
+    for entry, before, after in _find_resets(raw, origins):
+        message = (
+            f"{format_labels(raw, (entry.arm, entry.key))} fell from {before:,} to {after:,}, "
+            "and nothing shows a restart: it counts from 0, as after one"
+        )
+        yield "warn", message, BEGAN
+        return
+
+
+def _find_jitter(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int]]:
     """Yield the series that fell by a unit or so, with how often: several answer for one."""
     for entry in raw.series:
         changes = Counter(change for change, _, _ in _list_changes(raw, entry, origins))
@@ -26,7 +78,7 @@ def find_jitter(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int]]:
             yield entry, changes["jitter"]
 
 
-def find_resets(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int, int]]:
+def _find_resets(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int, int]]:
     """Yield series that fell as after a restart which nothing shows, from and to how many units.
 
     Those that were forgotten meanwhile are none of these.
@@ -39,7 +91,7 @@ def find_resets(raw: RawPart, origins: Origins) -> Iterator[tuple[Series, int, i
                 break
 
 
-def find_forgotten(raw: RawPart) -> Iterator[Key]:
+def _find_forgotten(raw: RawPart) -> Iterator[Key]:
     """Yield the series that were missing at scrapes of their target, and came back."""
     yield from (key for key in raw.returned if key not in raw.moved)
 

@@ -190,6 +190,19 @@ def test_a_sum_over_processes_is_a_warning(lab):
     assert "the processes themselves" in fix
 
 
+def test_a_sum_that_falls_is_cured_by_its_members():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write(version, of(version))
+        lab.write(version, steady(90_000)[:45] + steady(50_000)[:15], zone="2")
+    assert {fix for _, text, fix in lab.findings() if " fell " in text} == {
+        (
+            "judge the series of the processes themselves, which the sum is made of: a member that is "
+            "lost and comes back falls and rises with all that it ever counted"
+        )
+    }
+
+
 def test_a_collector_without_a_pod_label_is_a_warning(lab):
     for pod in ("a", "b"):
         for number in range(COUNT):
