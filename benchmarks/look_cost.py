@@ -202,6 +202,7 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=8)
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
+    measure(2, 1)  # what is imported once is no look's cost
     kinds = [(False, ""), (True, ""), *((False, event) for event in EVENTS[1:])]
     rows = [
         measure(pods, options.looks, churn=churn, event=event)

@@ -195,12 +195,10 @@ def test_a_sum_that_falls_is_cured_by_its_members():
     for version in ("v1", "v2"):
         lab.write(version, of(version))
         lab.write(version, steady(90_000)[:45] + steady(50_000)[:15], zone="2")
-    assert {fix for _, text, fix in lab.findings() if " fell " in text} == {
-        (
-            "judge the series of the processes themselves, which the sum is made of: a member that is "
-            "lost and comes back falls and rises with all that it ever counted"
-        )
-    }
+    fixes = {fix for _, text, fix in lab.findings() if " fell " in text}
+    assert [fix.partition(",")[0] for fix in fixes] == [
+        "judge the series of the processes themselves"
+    ]
 
 
 def test_a_collector_without_a_pod_label_is_a_warning(lab):
