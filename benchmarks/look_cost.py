@@ -3,9 +3,11 @@
 Client pods report requests and latencies of both versions, as a mesh's sidecars do: 44 series each,
 two codes and a histogram of 20 buckets for each version, with a dozen labels. The production
 controller asks a server on this machine, in a process of its own, that answers as Prometheus does
-(JSON, compressed), and each pod is scraped at a moment of its own. With churn a pod restarts and
-another one is new before each look. In an event all pods restart, or all are replaced, before the
-third look, or Prometheus is away for five scrapes during which one pod is replaced.
+(JSON, compressed), and each pod is scraped at a moment of its own. It has the targets' scrapes and
+the proxies' uptimes too, so that births and restarts are believed: what was counted is printed
+beside what was served, with the reason where it is less. With churn a pod restarts and another one
+is replaced before each look. In an event all pods restart, or all are replaced, before the third
+look, or Prometheus is away for five scrapes during which one pod is replaced.
 
 CPU is that of the controller's process for the whole tick: reading, counting, deciding, sealing.
 The first look, which makes every series known, and the first one after a restart, which reads the
@@ -15,24 +17,37 @@ last samples again, are printed by themselves.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import multiprocessing
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-import numpy as np
-from numpy.typing import NDArray
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.worlds.client_pods import (
+    BEGUN,
+    EVENT_AT,
+    EVENTS,
+    MISSED,
+    RATE,
+    SCRAPE,
+    SERIES,
+    SHAPE,
+    UPTIME,
+    VERSIONS,
+    WINDOW,
+    ClientPods,
+    seal,
+)
 from rollout.decide.record.facts import Observed
-from rollout.journal.hash_chain import seal
+from rollout.journal import hash_chain
 from rollout.journal.memory import MemoryJournal
 from rollout.observe.prometheus import PrometheusObserver
 from rollout.plan.model.plan import Plan
@@ -41,15 +56,6 @@ from rollout.simulate import MemoryRouter, VirtualClock
 from rollout.tick.controller import Controller
 
 PODS = (10, 200, 1000)
-SCRAPE, BEGUN = 15.0, 1_800_000_000.0
-EDGES = (*(round(2 ** (i / 2), 3) for i in range(19)), float("inf"))
-SERIES = 2 * (2 + len(EDGES))  # of one pod
-VERSIONS = ("v1", "v2")
-RATE, SHAPE = "envoy_cluster_upstream_rq", "envoy_cluster_upstream_rq_time_bucket"
-_WINDOW = 4  # samples of each series in an answer: production asks for 61 s
-_EVENT_AT = _WINDOW + 2  # scrapes
-_MISSED = 5  # scrapes, of all pods in an outage of Prometheus
-EVENTS = ("", "restarts", "replacement", "outage")
 _KEY = b"a key of the benchmark, 32 bytes"
 
 
@@ -73,110 +79,8 @@ def plan(url: str) -> Plan:
     return Plan.model_validate({**head, "metadata": {"name": "reviews-v2"}, "spec": spec})
 
 
-@dataclass
-class ClientPods:
-    """Client pods with their counters at every scrape, by arm."""
-
-    pods: int
-    churn: bool = False
-    event: str = ""
-    dice: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
-
-    def __post_init__(self) -> None:
-        self.offsets = np.round(self.dice.uniform(0, SCRAPE - 1, 2 * self.pods), 3)
-        self.names = [f"client-{n:04}" for n in range(self.pods)]
-        self.counts = self.dice.integers(0, 10**6, (self.pods, 2, 2 + len(EDGES)))
-        self.born = np.full(self.pods, -_WINDOW)
-        self.rows: list[tuple[int, NDArray[np.int64]]] = []  # by scrape
-        self.scrapes = 0
-        for _ in range(_WINDOW):
-            self.serve()
-
-    def serve(self) -> None:
-        """Let every pod serve for one scrape interval."""
-        if self.scrapes == _EVENT_AT:
-            self._let_happen()
-        if self.churn and self.scrapes > _WINDOW + 1:
-            at = self.scrapes % self.pods
-            self.counts[at] = 0
-            self.names[-1 - at], self.born[-1 - at] = f"client-new-{self.scrapes}", self.scrapes
-            self.counts[-1 - at] = 0
-        self.counts += self.dice.poisson(5, self.counts.shape)
-        self.rows.append((self.scrapes, self.counts.copy()))
-        self.rows, self.scrapes = self.rows[-_WINDOW:], self.scrapes + 1
-
-    def _let_happen(self) -> None:
-        if self.event in {"restarts", "replacement"}:
-            self.counts[:] = 0
-        if self.event == "replacement":
-            self.names, self.born[:] = [f"{name}-b" for name in self.names], self.scrapes
-        if self.event == "outage":  # during which one pod was replaced
-            self.scrapes += _MISSED
-            self.names[0], self.born[0], self.counts[0] = "client-b", self.scrapes, 0
-
-    def answer(self, text: str) -> bytes:
-        """Return Prometheus' answer to a range selector."""
-        if '__name__=~"up|' in text or "_created" in text:
-            return _seal([])
-        return _seal(list(self._read_shapes() if SHAPE in text else self._read_rates()))
-
-    def _read_rates(self) -> Iterator[dict[str, Any]]:
-        for pod in range(self.pods):
-            for arm, version in enumerate(VERSIONS):
-                for column, code in enumerate(("200", "503")):
-                    more = {"envoy_response_code": code}
-                    yield self._read(RATE, pod, version, more, lambda r: r[pod, arm, column])  # noqa: B023
-
-    def _read_shapes(self) -> Iterator[dict[str, Any]]:
-        for pod in range(self.pods):
-            for arm, version in enumerate(VERSIONS):
-                for column, edge in enumerate(EDGES):
-                    more = {"le": "+Inf" if edge == float("inf") else f"{edge:g}"}
-                    yield self._read(
-                        SHAPE,
-                        pod,
-                        version,
-                        more,
-                        lambda r: r[pod, arm, 2 : column + 3].sum(),  # noqa: B023
-                    )
-
-    def _read(
-        self,
-        name: str,
-        pod: int,
-        version: str,
-        more: Mapping[str, str],
-        read: Callable[[NDArray[np.int64]], int],
-    ) -> dict[str, Any]:
-        values = [
-            [BEGUN + n * SCRAPE + float(self.offsets[pod]), str(read(row))]
-            for n, row in self.rows
-            if n >= max(self.born[pod], self.scrapes - _WINDOW)
-        ]
-        name_of_pod = self.names[pod]
-        metric = {
-            "__name__": name,
-            "cluster": "eu-west-1",
-            "destination_service": "reviews",
-            "destination_version": version,
-            "instance": f"10.{pod // 250}.{pod % 250}.7:15020",
-            "job": "kubernetes-pods",
-            "namespace": "clinical-ai",
-            "node": f"node-{pod % 40:02}",
-            "pod": name_of_pod,
-            "source_app": "gateway",
-            "source_workload": f"gateway-{pod % 7}",
-        }
-        return {"metric": metric | dict(more), "values": values}
-
-
-def _seal(rows: list[dict[str, Any]]) -> bytes:
-    body = {"status": "success", "data": {"resultType": "matrix", "result": rows}}
-    return gzip.compress(json.dumps(body, separators=(",", ":")).encode(), 1)
-
-
 def _serve(fleet: ClientPods, port: Any) -> None:
-    """Answer queries; a POST to /serve lets one scrape interval pass and prepares the answers."""
+    """Answer queries; a POST to /serve lets one scrape interval pass, and tells what was served."""
     ready: dict[str, bytes] = {}
 
     class FleetHandler(BaseHTTPRequestHandler):
@@ -185,17 +89,20 @@ def _serve(fleet: ClientPods, port: Any) -> None:
             query = parse_qs(text).get("query", [""])[0]
             if self.path == "/serve":
                 fleet.serve()
-                ready.update({name: fleet.answer(name + "{") for name in (RATE, SHAPE)})
-                body = b""
+                ready.update({name: fleet.answer(name) for name in (RATE, SHAPE)})
+                self._send(str(fleet.served).encode())
+            # Prometheus adds up the past itself; here there is none. Envoy has no creation times.
+            elif self.path.endswith("query_range") or "_created" in query:
+                self._send(seal([]), "gzip")
+            elif UPTIME in query:
+                self._send(fleet.answer_targets(query), "gzip")
             else:
-                # Prometheus adds up the past itself; here there is none.
-                query = "" if self.path.endswith("query_range") else query
-                is_shape = SHAPE in query and "up|" not in query and "_created" not in query
-                is_rate = not is_shape and query.startswith(RATE) and "_created" not in query
-                body = ready[SHAPE if is_shape else RATE] if is_shape or is_rate else _seal([])
+                self._send(ready[SHAPE if SHAPE in query else RATE], "gzip")
+
+        def _send(self, body: bytes, encoding: str = "identity") -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Encoding", "gzip" if body else "identity")
+            self.send_header("Content-Encoding", encoding)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -222,27 +129,31 @@ def serving(fleet: ClientPods) -> Iterator[str]:
 
 
 def measure(pods: int, looks: int, *, churn: bool = False, event: str = "") -> dict[str, Any]:
-    """Return CPU seconds and journal bytes of each look; the first looks are a baseline."""
+    """Return CPU seconds and journal bytes of each look; the first looks are a baseline.
+
+    `units` are what all looks counted of what was `served` since the first one, and `problems` what
+    any of them did not believe.
+    """
     import requests
 
     with serving(ClientPods(pods, churn, event)) as url:
-        clock = VirtualClock(BEGUN + (_WINDOW - 1) * SCRAPE)
+        clock = VirtualClock(BEGUN + (WINDOW - 1) * SCRAPE)
         journal = MemoryJournal()
         controller = _begin(journal, clock)
         controller.start([plan(url)])
-        seconds, sizes, units = [], [], 0
+        seconds, sizes, served, observed = [], [], [], []
         for look in range(looks + 2):
-            requests.post(f"{url}/serve", timeout=60)
+            served.append(int(requests.post(f"{url}/serve", timeout=60).text))
             if look > looks:
                 controller = _begin(journal, clock)
-            is_missed = event == "outage" and look == _EVENT_AT - _WINDOW
-            clock.time += SCRAPE * (1 + _MISSED * is_missed)
+            is_missed = event == "outage" and look == EVENT_AT - WINDOW
+            clock.time += SCRAPE * (1 + MISSED * is_missed)
             head, began = len(journal.rows()), time.process_time()
             _look(controller, clock)
             seconds.append(time.process_time() - began)
             facts = [entry.fact for entry in journal.read(head)]
-            sizes.append(sum(len(seal("", 1, fact).text) for fact in facts))
-            units += sum(_count_units(fact) for fact in facts if isinstance(fact, Observed))
+            sizes.append(sum(len(hash_chain.seal("", 1, fact).text) for fact in facts))
+            observed += [fact for fact in facts if isinstance(fact, Observed)]
     return {
         "pods": pods,
         "series": pods * SERIES,
@@ -254,7 +165,9 @@ def measure(pods: int, looks: int, *, churn: bool = False, event: str = "") -> d
         "longest_s": max(seconds[1:-1]),
         "look_bytes": statistics.median(sizes[1:]),
         "most_bytes": max(sizes),
-        "units": units,
+        "units": sum(map(_count_units, observed)),
+        "served": served[-1] - served[0],
+        "problems": sorted({text for fact in observed for text in _list_problems(fact)}),
     }
 
 
@@ -277,12 +190,19 @@ def _count_units(fact: Observed) -> int:
     )
 
 
+def _list_problems(fact: Observed) -> list[str]:
+    """Return what was not believed in a look, or could not be read."""
+    unbelieved = (text for texts in fact.unbelieved.values() for text in texts)
+    return [*fact.problems.values(), *unbelieved]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, nargs="*", default=PODS)
     parser.add_argument("--looks", type=int, default=8)
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
+    measure(2, 1)  # what is imported once is no look's cost
     kinds = [(False, ""), (True, ""), *((False, event) for event in EVENTS[1:])]
     rows = [
         measure(pods, options.looks, churn=churn, event=event)
@@ -296,7 +216,8 @@ def main() -> None:
             f"{row['look_s']:.3f} s CPU a look (longest {row['longest_s']:.3f}, the first "
             f"{row['first_look_s']:.2f}, after a restart {row['restart_s']:.2f}), "
             f"{row['look_bytes']:,.0f} bytes of journal "
-            f"(most {row['most_bytes']:,}), {row['units']:,} units counted"
+            f"(most {row['most_bytes']:,}), {row['units']:,} of {row['served']:,} units "
+            f"counted{': ' * bool(row['problems'])}{'; '.join(row['problems'])}"
         )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")

@@ -7,11 +7,10 @@ journal, a finding names the values of labels: they say where to look.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from analysis.counting.cursor import Cursor
-from analysis.counting.layout import DIFFER
-from analysis.counting.walk import CHANGING, SEVERAL
+from analysis.counting.walk import SEVERAL
 from rollout.decide.evidence.unlabelled import (
     count_standing,
     describe_unlabelled,
@@ -19,10 +18,22 @@ from rollout.decide.evidence.unlabelled import (
 )
 from rollout.doctor.finding import Finding, Level
 from rollout.doctor.probe.alike import find_alike, find_no_counters
+from rollout.doctor.probe.cures import (
+    LABEL,
+    LAYOUTS,
+    MEMBERS,
+    NO_COUNTER,
+    ONE_SCRAPE,
+    POD_LABEL,
+    TWICE,
+    choose_cure,
+)
+from rollout.doctor.probe.falls import describe_falls, describe_merged
 from rollout.doctor.probe.reading import read_today
+from rollout.doctor.probe.wording import format_labels
 from rollout.doctor.resolution import of_buckets, of_scale
 from rollout.errors import ObserveError
-from rollout.observe.evidence import Key, RawPart
+from rollout.observe.evidence import RawPart
 from rollout.observe.origins import count_processes, knows_start
 from rollout.observe.query import LONGEST
 from rollout.observe.survey import Read, Survey, survey
@@ -37,61 +48,6 @@ Find = Callable[[Level, str, str], Finding]
 
 _LEAST = 300.0  # seconds that are looked at
 _SCRAPES = 30
-
-_ONE_SCRAPE = (
-    "scrape it once: remove one of the two scrape configurations, or name one of them in "
-    "`labels: {where: ...}`"
-)
-_TWICE = "one process seems to be scraped twice, as the counts agree"
-_ONE_PROCESS = (
-    "let one process answer at an address: scrape each worker or pod by itself, with its own "
-    "`instance` or pod label, or let the workers add up their counters"
-)
-_NO_COUNTER = (
-    "name a counter: a gauge, or the counts of an interval (delta temporality), are none; or "
-    + _ONE_PROCESS
-)
-_POD_LABEL = "let the collector keep the label that names the pod, or scrape the pods themselves"
-_LABEL = (
-    "export the label with every unit, or leave out by `where` what has none: up to 5 % count "
-    "against the canary for a promotion, and more blind the guardrail"
-)
-_START = (
-    "export `process_start_time_seconds` or created timestamps, or scrape each target before its "
-    "first request"
-)
-_MEMBERS = (
-    "judge the series of the processes themselves, which the sum is made of: a member that is lost "
-    "and comes back falls and rises with all that it ever counted"
-)
-_LAYOUTS = "give both versions the same buckets, or wait until only one layout is exported"
-_CURES = {
-    "selectors of both versions": "make the two selectors of `arms` exclude each other",
-    "both versions return": "set `labels: {version: ...}` to the label that tells them apart",
-    DIFFER: _LAYOUTS,
-    " ends at ": "judge at an edge that both versions have, or export a bucket that ends there",
-    " is new": _START,
-    CHANGING: _MEMBERS,
-    "one of its members is lost": _MEMBERS,
-    "that may have been lost": _MEMBERS,
-    " fell ": _ONE_PROCESS,
-    " keeps jumping": _ONE_PROCESS,
-    "not a whole number": (
-        "name a counter of units: of what comes in fractions, such as money, make a `ratio` with "
-        "a `step`, or a smaller one"
-    ),
-    "more units are bad": "`bad` must count a part of what `total` counts, at the same targets",
-    "it is no histogram": "declare it as a `counter`, or name the histogram",
-    "no +Inf bucket": "export it, as clients do, and let no relabelling drop it",
-    "edge of a bucket": "`le` must be a number: mend the exporter, or what relabels it",
-    "have the same labels": (
-        "keep the label that tells them apart: two spellings of one edge, or two series that "
-        "relabelling made equal, show different counts"
-    ),
-    "came back, and": "keep the labels of a series as they are, at every scrape",
-    "NaN or beyond": "mend the scorer: its scores belong on one scale that the buckets cover",
-}
-_OTHERWISE = "see docs/metrics.md for what the series must look like"
 
 
 def of_plan(plan: Plan, read: Read, now: float) -> Iterator[Finding]:
@@ -146,19 +102,22 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
 
     twins = [*_describe_twins(result.raw)] if result.raw else []
     for level, message in twins:
-        yield find(level, message, _ONE_SCRAPE)
+        yield find(level, message, ONE_SCRAPE)
     # An unsure twin is a problem of the look too, and told already.
     if result.problem and not any(level == "fail" for level, _ in twins):
         yield from _check_problem(result, find, past)
     for text in result.unbelieved:
         if "count once" not in text:
-            yield find("warn", f"in the last {duration(past)}, {text}", _choose_cure(text))
+            cure = choose_cure(text, result)
+            yield find("warn", f"in the last {duration(past)}, {text}", cure)
     if result.raw is not None and result.raw.series:
         for level, message, fix in (
             *_describe_no_counters(result.raw),
             *_describe_alike(result.raw),
             *_describe_collectors(result.raw, result),
+            *describe_merged(result.raw, result),
             *_describe_starts(result.raw, result),
+            *describe_falls(result.raw, result),
             *_describe_sums(result.raw),
             *_describe_layouts(result.raw),
             *_describe_unlabelled(guardrail, result.raw),
@@ -171,17 +130,13 @@ def _check(plan: Plan, guardrail: Guardrail, result: Survey, past: float) -> Ite
 def _check_problem(result: Survey, find: Find, past: float) -> Iterator[Finding]:
     """Tell why a rollout would be blind, and of a doubt at which target it is."""
     if result.doubted is None or result.raw is None:
-        yield find("fail", result.problem, _choose_cure(result.problem))
+        yield find("fail", result.problem, choose_cure(result.problem, result))
         return
-    at = _format_labels(result.raw, result.doubted)
+    at = format_labels(result.raw, result.doubted)
     # A single doubt may pass, such as a load test that begins; a counter that jumps does not.
     level: Level = "fail" if SEVERAL in result.problem else "warn"
     message = f"in the last {duration(past)}, {result.problem}: {at}"
-    yield find(level, message, _choose_cure(result.problem))
-
-
-def _choose_cure(text: str) -> str:
-    return next((cure for words, cure in _CURES.items() if words in text), _OTHERWISE)
+    yield find(level, message, choose_cure(result.problem, result))
 
 
 def _describe_unlabelled(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[Level, str, str]]:
@@ -189,17 +144,7 @@ def _describe_unlabelled(guardrail: Guardrail, raw: RawPart) -> Iterator[tuple[L
     unlabelled = count_standing(raw.series)
     if unlabelled.canary or unlabelled.stable:
         level: Level = "fail" if is_blinding(unlabelled) else "warn"
-        yield level, describe_unlabelled(unlabelled, guardrail.metric), _LABEL
-
-
-def _format_labels(raw: RawPart, key: Key, names: Iterable[str] = ()) -> str:
-    labels = raw.labels[key]
-    chosen = names or sorted(labels.keys() - {"__name__", "le", raw.source.service})
-    return f"{{{', '.join(_format_label(labels, name) for name in chosen)}}}"
-
-
-def _format_label(labels: Mapping[str, str], name: str) -> str:
-    return f'{name}="{labels.get(name, "")}"'
+        yield level, describe_unlabelled(unlabelled, guardrail.metric), LABEL
 
 
 def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
@@ -210,40 +155,40 @@ def _describe_twins(raw: RawPart) -> Iterator[tuple[Level, str]]:
             continue
         listed.add(twins.differing)
         first, second = (
-            _format_labels(raw, key, twins.differing) for key in (twins.first, twins.second)
+            format_labels(raw, key, twins.differing) for key in (twins.first, twins.second)
         )
         example = f"{first} and {second}"
         if twins.is_sure:
             yield "warn", f"the same counters are there twice and count once: {example}"
         else:
-            yield "fail", f"{_TWICE}: {example}"
+            yield "fail", f"{TWICE}: {example}"
     about = raw.series, raw.labels, raw.fixed, raw.query_part.scrape
     for pair in find_scraped_twice(*about):
         names = tuple(list_differing(*(raw.labels[key] for key in pair)))
         if names not in listed:
             listed.add(names)
-            example = " and ".join(_format_labels(raw, key, names) for key in pair)
-            yield "fail", f"{_TWICE}: {example}"
+            example = " and ".join(format_labels(raw, key, names) for key in pair)
+            yield "fail", f"{TWICE}: {example}"
 
 
 def _describe_no_counters(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
     """Tell of a series that falls as no counter does."""
     for entry, falls in find_no_counters(raw.series):
-        at = _format_labels(raw, (entry.arm, entry.key))
+        at = format_labels(raw, (entry.arm, entry.key))
         message = f"{at} fell in {falls} of {len(entry.samples) - 1} scrapes, and rose by no more"
-        yield "warn", message, _NO_COUNTER
+        yield "warn", message, NO_COUNTER
         return
 
 
 def _describe_alike(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
     """Tell of targets of one job that count alike: one process under two addresses, perhaps."""
     for pair in find_alike(raw.series, raw.labels):
-        example = " and ".join(_format_labels(raw, key, ("instance",)) for key in pair)
+        example = " and ".join(format_labels(raw, key, ("instance",)) for key in pair)
         message = (
             f"two targets show the same counts at every scrape: {example}; if they are two names "
             "of one process, its units count twice"
         )
-        yield "warn", message, _ONE_SCRAPE
+        yield "warn", message, ONE_SCRAPE
         return
 
 
@@ -252,12 +197,12 @@ def _describe_collectors(raw: RawPart, result: Survey) -> Iterator[tuple[Level, 
     for entry in raw.series:
         count = count_processes(raw, entry, result.evidence)
         if count > 1:
-            at = _format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
+            at = format_labels(raw, (entry.arm, entry.key), ("job", "instance"))
             message = (
                 f"{at} answers for {count} processes, and no label of the series says which "
                 "counted it: a restart of one looks like that of all"
             )
-            yield "warn", message, _POD_LABEL
+            yield "warn", message, POD_LABEL
             return
 
 
@@ -277,12 +222,12 @@ def _describe_sums(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
     """Tell of sums over processes: nobody can tell a lost member from a restart."""
     sums = [entry for entry in raw.series if entry.is_sum]
     if sums:
-        example = _format_labels(raw, (sums[0].arm, sums[0].key))
+        example = format_labels(raw, (sums[0].arm, sums[0].key))
         message = (
             f"{len(sums)} of its series are sums over processes, such as {example}: where one "
             "falls nothing is counted, and a member that joins late counts with all it has served"
         )
-        yield "warn", message, _MEMBERS
+        yield "warn", message, MEMBERS
 
 
 def _describe_layouts(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
@@ -294,4 +239,4 @@ def _describe_layouts(raw: RawPart) -> Iterator[tuple[Level, str, str]]:
             "not all series have the same buckets: the versions are compared at the "
             f"{len(common)} edges that all share, from {common[0]:g} to {common[-1]:g}"
         )
-        yield "warn", message, _LAYOUTS
+        yield "warn", message, LAYOUTS

@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analysis.counting.belief import find_open
 from analysis.counting.cursor import Arm, Sample, Series
 from analysis.counting.plain import NOTHING, Plain
@@ -30,6 +33,7 @@ from rollout.observe.selectors.promql import match_any
 from rollout.observe.selectors.source import Source
 from rollout.observe.targets.moves import (
     BREAK,
+    StayTable,
     StayTables,
     find_plain_stays,
     find_stays,
@@ -123,15 +127,23 @@ class RawPart:
         """The series by their keys."""
         return {(entry.arm, entry.key): entry for entry in self.series}
 
-    def read_traits(self, key: Key) -> frozenset[tuple[str, str]]:
-        """Return a series' labels but those that name a process."""
-        if key not in self._traits:
-            self._traits[key] = read_traits(self.labels.get(key, {}))
-        return self._traits[key]
+    def number_of_traits(self, key: Key) -> int:
+        """Return the number of a series' labels without those that name a process."""
+        return self._traits.setdefault(read_traits(self.labels.get(key, {})), len(self._traits))
+
+    def number_traits(self, table: StayTable) -> NDArray[np.intp]:
+        """Return these numbers of a table's series: worked out once, each birth asks for them."""
+        if id(table) not in self._numbers:
+            self._numbers[id(table)] = np.array([*map(self.number_of_traits, table.keys)], np.intp)
+        return self._numbers[id(table)]
 
     @cached_property
-    def _traits(self) -> dict[Key, frozenset[tuple[str, str]]]:
+    def _traits(self) -> dict[frozenset[tuple[str, str]], int]:
         return {}
+
+    @cached_property
+    def _numbers(self) -> dict[int, NDArray[np.intp]]:
+        return {}  # by a table that this part holds
 
     @cached_property
     def moved(self) -> dict[Key, tuple[float, ...]]:
@@ -176,7 +188,10 @@ def list_fixed(source: Source, query_part: QueryPart) -> set[str]:
 
 @dataclass
 class Evidence:
-    """What Prometheus has of the targets: by target and metric its rows; created by series."""
+    """What Prometheus has of the targets: by target and metric its rows; created by series.
+
+    `starts` are those that were read from the rows, by the labels of a process.
+    """
 
     rows: dict[Target, dict[str, list[Item]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -185,8 +200,13 @@ class Evidence:
         default_factory=lambda: defaultdict(list)
     )
 
+    starts: dict[tuple[tuple[str, str], ...], list[tuple[float, float]]] = field(
+        default_factory=dict
+    )
+
     def add_targets(self, items: Iterable[Item]) -> None:
         """Add the answer on scrapes and start times."""
+        self.starts.clear()
         for item in items:
             target = read_target(item.metric)
             if target:

@@ -29,7 +29,6 @@ _SOON = 1e-3  # seconds
 
 def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
     """Return what is known of each open series, and of the siblings of one that fell."""
-    names = {key: label_names(raw.labels[key], raw.source) for key in raw.labels}
     still_open = raw.open
     fallen = {read_process(raw.labels[key]) for key in still_open if not _is_new(raw, key)}
     origins = {}
@@ -44,7 +43,8 @@ def find_origins(raw: RawPart, evidence: Evidence) -> dict[str, Origin]:
         is_gone = is_new and raw.query_part.is_gone(entry)
         origin = Origin("") if is_gone else find(raw, entry, evidence)
         if key in still_open or origin.zeros:
-            origins[series_id(*key)] = Origin(names[key], origin.zeros, origin.by)
+            name = label_names(labels, raw.source)
+            origins[series_id(*key)] = Origin(name, origin.zeros, origin.by)
     return origins | _list_hidden(raw, origins)
 
 
@@ -169,6 +169,16 @@ def count_processes(raw: RawPart, entry: Series, evidence: Evidence) -> int:
     return len(_list_rows(raw, entry, evidence, START))
 
 
+def is_merged(raw: RawPart, entry: Series, evidence: Evidence) -> bool:
+    """Whether a target shows a proxy's uptime beside a start time, and the series is no proxy's."""
+    has_uptime = bool(_list_rows(raw, entry, evidence, UPTIME))
+    return has_uptime and not _is_of_proxy(raw) and count_processes(raw, entry, evidence) > 0
+
+
+def _is_of_proxy(raw: RawPart) -> bool:
+    return any(name.startswith(_PROXY) for name in raw.source.names)
+
+
 def _list_rows(raw: RawPart, entry: Series, evidence: Evidence, metric: str) -> list[Item]:
     """Return the target's own rows of a metric, as far as they speak for the series."""
     labels = raw.labels[entry.arm, entry.key]
@@ -196,8 +206,15 @@ def _list_starts(raw: RawPart, entry: Series, evidence: Evidence) -> list[tuple[
     nobody's that we know. Several rows belong to several processes, and one that names a process
     which the series does not name is of one of those that a collector or a federation shows.
     """
+    process = read_process(raw.labels[entry.arm, entry.key])
+    if process not in evidence.starts:  # all series of a process have the same
+        evidence.starts[process] = _read_starts(raw, entry, evidence)
+    return evidence.starts[process]
+
+
+def _read_starts(raw: RawPart, entry: Series, evidence: Evidence) -> list[tuple[float, float]]:
     uptime = _list_rows(raw, entry, evidence, UPTIME)
-    is_proxy = any(name.startswith(_PROXY) for name in raw.source.names)
+    is_proxy = _is_of_proxy(raw)
     rows = uptime if is_proxy else _list_rows(raw, entry, evidence, START)
     if len(rows) != 1 or (uptime and not is_proxy):
         return []

@@ -113,8 +113,7 @@ def _read_large_part(
             shape = find_shape(source, query_part, answer, arms)
             bulk = read_bulk(query_part, answer, positions, shape)
             raw, words = _read_remaining(source, query_part, answer, bulk)
-            if raw is not None and bulk is not None:
-                raw = replace(raw, plain=bulk.plain, newest=bulk.newest, processes=shape.processes)
+            if raw is not None:
                 return raw, words
         return _read_part(source, query_part, answer.read_items(positions))
     except ObserveError as error:
@@ -147,7 +146,13 @@ def _read_part(
         whole = NONE_WHOLE if bulk is None else bulk.whole
         raw = read_raw(source, query_part, items, whole)
         if bulk is not None:
-            raw = replace(raw, plain=bulk.plain, newest=bulk.newest, silent=bulk.silent)
+            raw = replace(
+                raw,
+                plain=bulk.plain,
+                newest=bulk.newest,
+                processes=bulk.processes,
+                silent=bulk.silent,
+            )
         about = raw.series, raw.labels, raw.fixed
         cursor = follow_twins(query_part.cursor, *about, query_part.scrape)
         raw = replace(raw, query_part=replace(query_part, cursor=cursor))
@@ -280,15 +285,21 @@ def _select_new(raw: RawPart, origins: Origins) -> tuple[Series, ...]:
     lag. The cursor does not count a sample twice.
     """
     query_part, since = raw.query_part, _find_since(raw.query_part)
-    cursor = query_part.cursor
-    short = [
-        _cut_before(single, _find_cutoff(query_part, single, since))
-        for single in compress_all(raw.series, origins, cursor.pace, cursor.owed)
-    ]
+    cursor, series = query_part.cursor, raw.series
+    if not (query_part.is_counted and _is_one_new_each(raw)):
+        series = compress_all(series, origins, cursor.pace, cursor.owed)
+    short = [_cut_before(single, _find_cutoff(query_part, single, since)) for single in series]
     is_newer = any(sample[0] > since for single in short for sample in single.samples)
     if not (is_newer or _is_newer(raw)):
         return ()
     return tuple(single for single in short if single.samples)
+
+
+def _is_one_new_each(raw: RawPart) -> bool:
+    """Whether no sample lies between the last counted one of any series and its newest."""
+    last = raw.query_part.cursor.last
+    counted = ((last.get((entry.arm, entry.key)), entry.samples[-2:-1]) for entry in raw.series)
+    return all(sample and (not before or before[0][0] <= sample[0]) for sample, before in counted)
 
 
 def _cut_before(series: Series, cutoff: float) -> Series:

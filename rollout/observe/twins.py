@@ -142,7 +142,7 @@ def list_suspects(series: Sequence[Series], labels: Labels, fixed: Iterable[str]
 def _group_by_host(
     series: Sequence[Series], labels: Labels, fixed: Iterable[str]
 ) -> Iterable[list[Series]]:
-    """Group series that are equal but for the port and for labels that may name a scrape."""
+    """Return series that are equal but for the port and for labels that may name a scrape."""
     ignored = (_SERVERS | _SCRAPE | _UNSURE).difference(fixed) | {"le"}
     exported = {_EXPORTED_JOB}.difference(fixed)
     groups: dict[tuple[object, ...], list[Series]] = defaultdict(list)
@@ -154,8 +154,8 @@ def _group_by_host(
             rest = telling[names] = tuple(sorted({*own} - ours - {"instance"}))
         instance = own.get("instance", "")
         host = instance.rpartition(":")[0] or instance
-        groups[entry.arm, host, rest, tuple([own[name] for name in rest])].append(entry)
-    return groups.values()
+        groups[entry.arm, host, rest, tuple(map(own.__getitem__, rest))].append(entry)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _pair_jobs(
@@ -191,6 +191,8 @@ def _group_by_process(series: Sequence[Series], labels: Labels) -> Iterator[list
     jobs: dict[Arm, set[str | None]] = defaultdict(set)
     for entry in series:
         jobs[entry.arm].add(labels[entry.arm, entry.key].get("job"))
+    if not any(len(of_arm) > 1 for of_arm in jobs.values()):
+        return
     groups: dict[tuple[Arm, str], list[Series]] = defaultdict(list)
     for entry in series:
         if len(jobs[entry.arm]) > 1:

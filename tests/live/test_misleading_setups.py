@@ -80,11 +80,25 @@ def late(n: int) -> str:
     return rate("late", 500_000 + n, 500_000 + n, pod="2") if n >= TURN else ""
 
 
+def renamed(n: int) -> str:
+    """A relabelling that is changed: the same series have another label from then on."""
+    return rate("renamed", 100 * n + 500, 300 * n + 900, shard="a" if n < TURN else "b")
+
+
+def forgotten(n: int) -> str:
+    """An exporter that drops idle series, and begins them anew."""
+    begun = 10 * n + 400 if n < TURN - 5 else 10 * (n - TURN) + 3
+    idle = rate("forgotten", begun, begun, envoy_response_code="503")
+    return steady("forgotten", n) + (idle if not TURN - 5 <= n < TURN else "")
+
+
 SERVES = {
+    "/renamed": renamed,
+    "/forgotten": forgotten,
     "/cds": fall_of_one_series,
     "/first": lambda n: steady("late", n),
     "/late": late,
-    "/pair": lambda n: rate("pair", 7_756_000 + 10 * n - n % 2, 9_756_000 + 10 * n - n % 2),
+    "/pair": lambda n: rate("pair", 7_756_000 + n // 2 - n % 2, 9_756_000 + n // 2 - n % 2),
     "/workers": lambda n: rate("workers", 9000 + 3 * n if n % 2 else 4000 + 3 * n, 100 * n),
     "/twin": lambda n: rate("twin", 10 * time.time(), 20 * time.time()),
     "/spelling": lambda n: (
@@ -99,6 +113,8 @@ SERVES = {
 }
 JOBS = {"one": "/twin", "two": "/twin", **{path[1:]: path for path in SERVES if path != "/twin"}}
 EXAMINED = {
+    "renamed": ERRORS,
+    "forgotten": ERRORS,
     "cds": ERRORS,
     "late": ERRORS,
     "pair": ERRORS,
@@ -138,6 +154,10 @@ def findings(tmp_path_factory):
     [
         ("late", " is new, and nothing shows", "process_start_time_seconds"),
         ("workers", "several processes seem to answer", "let one process answer"),
+        ("pair", "fell by a unit or so", "let one process answer"),
+        ("renamed", "under a new name", "keep the labels of a series"),
+        ("forgotten", "missing at scrapes of its target", "keep its series"),
+        ("cds", "nothing shows a restart", "clusters were updated"),
         ("twin", "there twice and count once", "scrape it once"),
         ("tops", "not all series have the same buckets", "the same buckets"),
         ("tops", "10 %", "edges"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count, pairwise
 from math import isnan
 from typing import NamedTuple
 
@@ -55,8 +56,10 @@ class BulkAnswer:
 
     @cached_property
     def _groups(self) -> Positions:
-        groups: Positions = np.array(self.catalogue.groups, dtype=np.intp)[self.ids]
-        return groups
+        catalogue = self.catalogue
+        groups = np.array(catalogue.groups, dtype=np.intp)[np.array(catalogue.owners)]
+        numbers: Positions = groups[self.ids]
+        return numbers
 
     def read_items(self, positions: Positions) -> dict[Version, list[Item]]:
         """Return rows one by one, checked, by version. Raises ObserveError."""
@@ -77,17 +80,20 @@ class BulkAnswer:
 class Catalogue:
     """The label sets of one source, with the shape of each guardrail's series.
 
-    Of each set it has the series that it is of, the edge of its bucket, and its version's number.
+    Of each set it has the series that it is of, its number among them (`owners`), and the edge of
+    its bucket; of each series the number of its version.
     """
 
     source: Source
     series: list[SeriesLabels] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
     edges: list[float | None] = field(default_factory=list)
     groups: list[int] = field(default_factory=list)
     versions: dict[Version, int] = field(default_factory=dict)
     shapes: dict[tuple[str, str], Shape] = field(default_factory=dict)
     _numbers: dict[bytes, int] = field(default_factory=dict)  # of label sets, by their text
-    _of_rest: dict[bytes, SeriesLabels] = field(default_factory=dict)  # by it, without the edge
+    _series: list[SeriesLabels] = field(default_factory=list)
+    _of_rest: dict[bytes, int] = field(default_factory=dict)  # series by text without the edge
     _edges: dict[bytes, float | None] = field(default_factory=dict)
 
     def read(self, rows: RowTexts) -> BulkAnswer:
@@ -102,24 +108,45 @@ class Catalogue:
             numbers = [*map(self._numbers.get, rows.labels)]
         return BulkAnswer(self, rows, np.array(numbers, dtype=np.intp))
 
+    def group_by_series(self, ids: Positions) -> Iterator[list[int]]:
+        """Yield the numbers of these label sets by the series that they are of."""
+        numbers = np.unique(ids)
+        owners = np.array(self.owners, dtype=np.intp)[numbers]
+        order = np.argsort(owners, kind="stable")
+        bounds = np.flatnonzero(np.diff(owners[order], prepend=-1)).tolist()
+        ordered = numbers[order].tolist()
+        for start, end in pairwise([*bounds, len(ordered)]):
+            yield ordered[start:end]
+
     def _add(self, texts: Sequence[bytes]) -> None:
         """Take up label sets that are new. Very many are, at first: a call more would be felt."""
-        of_rest, edges = self._of_rest, self._edges
-        for text in dict.fromkeys(texts):
+        of_rest, is_declared = self._of_rest, self._is_edge_declared
+        owners, edges = list[int](), list[bytes]()
+        different = [*dict.fromkeys(texts)]
+        for text in different:
             before, _, after = text.partition(_EDGE)
             edge, _, behind = after.partition(b'"')
             # A series has very many buckets, and all of their other labels say the same.
-            rest = text if self._is_edge_declared else before + behind
+            rest = text if is_declared else before + behind
             if before[-1:] == b"\\":  # it ends the name of another label
                 rest, edge = text, _read_labels(text).get("le", "").encode()
-            if (series := of_rest.get(rest)) is None:
-                series = of_rest[rest] = self._read_series(text)
-            if edge not in edges:
-                edges[edge] = _read_edge(edge)
-            self._numbers[text] = len(self.series)
-            self.series.append(series)
-            self.edges.append(edges[edge])
-            self.groups.append(self.versions[series.version])
+            if (owner := of_rest.get(rest)) is None:
+                owner = self._take_up(text)
+                of_rest[rest] = owner
+            owners.append(owner)
+            edges.append(edge)
+        self._edges |= {edge: _read_edge(edge) for edge in {*edges} - self._edges.keys()}
+        self._numbers.update(zip(different, count(len(self.series)), strict=False))
+        self.series += map(self._series.__getitem__, owners)
+        self.edges += map(self._edges.__getitem__, edges)
+        self.owners += owners
+
+    def _take_up(self, text: bytes) -> int:
+        """Return the number of a series that is new. Raises ObserveError."""
+        series = self._read_series(text)
+        self._series.append(series)
+        self.groups.append(self.versions[series.version])
+        return len(self._series) - 1
 
     @cached_property
     def _is_edge_declared(self) -> bool:

@@ -6,7 +6,7 @@ and so do all series of its target: they are evidence on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,8 +30,9 @@ class BulkPart:
     """What a guardrail's series are: counted already (`plain`), or to be judged one by one.
 
     Of the latter some are read already (`whole`), others not (`remaining` rows). `cursor` has its
-    samples as a table. `newest` is the time of the newest sample of all. `silent` are counted
-    series without a new one, none of which may be a series that came back.
+    samples as a table. `newest` is the time of the newest sample of all, `processes` has the
+    scraped targets of all. `silent` are counted series without a new sample, none of which may be a
+    series that came back.
     """
 
     plain: Plain
@@ -39,6 +40,7 @@ class BulkPart:
     remaining: Positions
     cursor: Cursor
     newest: float
+    processes: Mapping[Key, str]
     silent: frozenset[Key]
 
 
@@ -95,7 +97,7 @@ class _Reader:
         is_silent = self.is_present & ~self.remains & (self.newer[:, 0] == 0)
         silent = frozenset([shape.keys[row] for row in np.flatnonzero(is_silent).tolist()])
         newest = float(samples.at.max())
-        return BulkPart(plain, whole, remaining, self.cursor, newest, silent)
+        return BulkPart(plain, whole, remaining, self.cursor, newest, shape.processes, silent)
 
     def _find_last(self) -> None:
         """Find the time of each series' last counted sample, and from when samples count."""

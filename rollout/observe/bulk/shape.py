@@ -46,8 +46,8 @@ def _build(
     is_rate = metric.kind != "shape"
     rows: dict[Key, list[int]] = {}
     for arm, positions in zip(_ARMS, arms, strict=True):
-        for number in np.unique(answer.ids[positions]).tolist():
-            rows.setdefault((arm, catalogue.series[number].key), []).append(number)
+        for own in catalogue.group_by_series(answer.ids[positions]):
+            rows.setdefault((arm, catalogue.series[own[0]].key), []).extend(own)
     keys = sorted(rows)
     numbers = [rows[key] for key in keys]
     find = _LayoutFinder(metric)

@@ -51,10 +51,17 @@ def find_scraped_twice(
 
 def list_several_ports(keys: Iterable[Key], labels: Labels) -> set[Key]:
     """Return the series of pods that a job scrapes at several ports."""
-    ports: dict[object, dict[str, list[Key]]] = defaultdict(lambda: defaultdict(list))
+    hosts: dict[str, set[str]] = defaultdict(set)
+    scraped: list[tuple[Key, Mapping[str, str], str]] = []
     for key in keys:
         own = labels[key]
-        if own.get("job") and own.get("instance"):
+        if own.get("job") and (instance := own.get("instance")):
+            host = instance.rpartition(":")[0] or instance
+            hosts[host].add(instance)
+            scraped.append((key, own, host))
+    ports: dict[object, dict[str, list[Key]]] = defaultdict(lambda: defaultdict(list))
+    for key, own, host in scraped:
+        if len(hosts[host]) > 1:
             ports[key[0], _read_one_process(own)][own["instance"]].append(key)
     several = (by_port.values() for by_port in ports.values() if len(by_port) > 1)
     return {key for groups in several for group in groups for key in group}

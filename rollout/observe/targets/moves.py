@@ -144,12 +144,10 @@ def is_moved(raw: RawPart, entry: Series, zero: float) -> bool:
         if table is None:
             continue
         rows = np.flatnonzero((zero <= table.end) & (table.end < first))
+        numbers, own = raw.number_traits(table), raw.number_of_traits((entry.arm, entry.key))
+        rows = rows[(table.end[rows] <= since) | (numbers[rows] == own)]
         likely = rows[table.may_become(rows, values)].tolist()
-        likely = [row for row in likely if not raw.is_beside(table.keys[row], entry)]
-        if any(table.end[row] <= since for row in likely):
-            return True
-        own = raw.read_traits((entry.arm, entry.key))
-        if any(raw.read_traits(table.keys[row]) == own for row in likely):
+        if any(not raw.is_beside(table.keys[row], entry) for row in likely):
             return True
     return False
 

@@ -1,6 +1,9 @@
 """The benchmark of a look's cost counts what its pods served."""
 
-from benchmarks.look_cost import EDGES, SERIES, measure
+import pytest
+
+from benchmarks.look_cost import measure
+from benchmarks.worlds.client_pods import EDGES, SERIES
 
 
 def test_a_few_pods_are_counted_and_their_looks_are_small():
@@ -10,3 +13,10 @@ def test_a_few_pods_are_counted_and_their_looks_are_small():
     expected = 3 * 12 * 2 * (2 + len(EDGES)) * 5
     assert 0.9 * expected < row["units"] < 1.1 * expected
     assert 0 < row["look_bytes"] < 4000
+
+
+@pytest.mark.parametrize("changes", [{}, {"churn": True}, {"event": "restarts"}])
+def test_restarts_and_births_count_in_full(changes):
+    row = measure(pods=12, looks=3, **changes)
+    assert row["problems"] == []
+    assert row["units"] == row["served"]

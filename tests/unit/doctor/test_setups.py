@@ -190,6 +190,17 @@ def test_a_sum_over_processes_is_a_warning(lab):
     assert "the processes themselves" in fix
 
 
+def test_a_sum_that_falls_is_cured_by_its_members():
+    lab = LiveSeries()
+    for version in ("v1", "v2"):
+        lab.write(version, of(version))
+        lab.write(version, steady(90_000)[:45] + steady(50_000)[:15], zone="2")
+    fixes = {fix for _, text, fix in lab.findings() if " fell " in text}
+    assert [fix.partition(",")[0] for fix in fixes] == [
+        "judge the series of the processes themselves"
+    ]
+
+
 def test_a_collector_without_a_pod_label_is_a_warning(lab):
     for pod in ("a", "b"):
         for number in range(COUNT):
@@ -199,6 +210,64 @@ def test_a_collector_without_a_pod_label_is_a_warning(lab):
     assert level == "warn"
     assert message.startswith('{job="envoy", instance="10.0.0.1:9901"}')
     assert "label that names the pod" in fix
+
+
+def test_a_merged_endpoint_is_a_warning(lab):
+    score = {"name": "accuracy", "template": "quality/score", "tolerance": 0.5}
+    for version, units in (("v1", 40), ("v2", 20)):
+        for number, edge in enumerate((*TENTHS, 1.0, math.inf), 1):
+            named = {"service": "summarizer", "model_version": version, "le": f"{edge:g}"}
+            named["le"] = named["le"].replace("inf", "+Inf")
+            for n in range(COUNT):
+                count = (100 + n) * units * number
+                name = "gen_ai_evaluation_score_bucket"
+                lab.server.write(name, named | TARGET, n * SCRAPE, count)
+    for number in range(COUNT):
+        lab.server.write("process_start_time_seconds", TARGET, number * SCRAPE, 5.0)
+    assert not [f for f in lab.findings(score) if "uptime" in f[1]]
+    lab.start(**TARGET)
+    level, message, fix = lab.find("a proxy's uptime beside a start time", score)
+    assert level == "warn"
+    assert message.startswith('{job="envoy", instance="10.0.0.1:9901"}')
+    assert "scrape the application at its own port" in fix
+
+
+def test_a_series_under_a_new_name_is_a_warning(lab):
+    lab.start(**TARGET)
+    lab.write("v1", steady(7000)[:50] + [None] * 10, **TARGET, shard="a")
+    lab.write("v1", [None] * 50 + steady(7000)[50:], **TARGET, shard="b")
+    level, _, fix = lab.find("under a new name")
+    assert level == "warn"
+    assert "keep the labels of a series as they are" in fix
+
+
+def test_replicas_behind_one_series_are_a_warning(lab):
+    lab.start(**TARGET)
+    idle = [7_756_564 + number // 8 - number % 2 for number in range(COUNT)]
+    lab.write("v1", idle, **TARGET, zone="3")
+    level, message, fix = lab.find("fell by a unit or so in")
+    assert level == "warn"
+    assert 'zone="3"' in message
+    assert "let one process answer at an address" in fix
+
+
+def test_a_series_that_its_exporter_forgets_is_a_warning(lab):
+    lab.start(**TARGET)
+    lab.write("v1", steady(400)[:40] + [None] * 8 + steady(5)[:12], **TARGET, zone="3")
+    ((level, message, fix),) = lab.findings()
+    assert level == "warn"
+    assert "was missing at scrapes of its target" in message
+    assert 'zone="3"' in message
+    assert "let the exporter keep its series" in fix
+
+
+def test_one_series_that_begins_anew_while_its_process_goes_on_is_a_warning(lab):
+    lab.start(**TARGET)
+    lab.write("v1", steady(400_000)[:45] + steady(5)[:15], **TARGET, zone="3")
+    level, message, fix = lab.find("and nothing shows a restart")
+    assert level == "warn"
+    assert "fell from 400,440 to 5" in message
+    assert "clusters were updated" in fix
 
 
 def test_layouts_that_differ_are_told_with_what_they_share():
