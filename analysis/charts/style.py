@@ -108,10 +108,11 @@ def panels(
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """Create a figure of stacked panels; `height` in inches per panel; `shared`: one axis below."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from analysis.charts.picture import Picture
 
     with mpl.rc_context(_look()):
-        figure = Figure(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
+        figure = Picture(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
         axes: list[Axes] = list(figure.subplots(rows, 1, sharex=shared, squeeze=False)[:, 0])
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")

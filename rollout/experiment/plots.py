@@ -81,7 +81,7 @@ class Plots:
         table = to_columns(evidence.evidence(self.record), EvidenceRow)
         seconds = [*dict.fromkeys(table["seconds"])]
         lines: dict[str, list[float]] = {}
-        rows = zip(table["seconds"], table["guardrail"], table[column], strict=True)
+        rows = zip(table["seconds"], table["guardrail"], table[f"log10_{column}"], strict=True)
         places = {at: index for index, at in enumerate(seconds)}
         for at, name, log in rows:
             if column == "safety" and name in {CRASH, SEGMENTS, TOGETHER}:
@@ -230,7 +230,11 @@ class Plots:
             columns = groups.setdefault(title, _begin_columns())
             for label, own, count in (
                 (f"the judge, of {row.scored:,} scores", row.judge_share, row.scored),
-                (f"people, of {row.labelled:,} labels", row.human_share, row.labelled),
+                (
+                    f"people, of {scorecard.count(row.labelled, 'label')}",
+                    row.human_share,
+                    row.labelled,
+                ),
             ):
                 low, high = rates.find_wilson(round((own or 0.0) * count), count)
                 _add_row(columns, label, (own, low, high))

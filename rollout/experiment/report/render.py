@@ -17,6 +17,7 @@ from rollout.experiment.frame import MISSING
 from rollout.experiment.plots import Plots
 from rollout.experiment.report.document import ReportDocument, Row
 from rollout.experiment.svg import to_themes
+from rollout.experiment.tables.scorecard import count_looks
 
 _TEMPLATE = "report.html"
 CHARTS: Mapping[str, str] = {
@@ -90,6 +91,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         captions=CHARTS,
         cell=_write_cell,
         plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
+        looks=count_looks(document.replay.looks),
         events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
         conditions=[
             *dict.fromkeys(

@@ -164,3 +164,8 @@ def test_a_report_of_many_guardrails_has_charts_that_fit_on_a_page():
     only = replace(exp.plot, only=frozenset(names[:5]))
     for figure in (only.rates(), only.intervals(), only.sensitivity()):
         assert len(figure.axes) == 5
+
+
+def test_a_notebook_shows_a_chart_as_a_picture_without_a_word_of_matplotlib(bad):
+    """IPython asks for this method; matplotlib's own figures are text until pyplot is loaded."""
+    assert bad.plot.scorecard()._repr_png_().startswith(b"\x89PNG")
