@@ -187,6 +187,7 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="Is the canary better?",
+            interval=_name_interval(level),
         )
 
     def pairs(self) -> Figure:
@@ -273,6 +274,7 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="The plan's goals",
+            interval=_name_interval(level),
             empty=NOTHING if self.record.state.plan.spec.goals else "the plan has no goals",
         )
 
@@ -434,6 +436,10 @@ class Plots:
             "action": [_find_action(row["event"]) for row in rows],
             "to": [row["to"] or 0.0 for row in rows],
         }
+
+
+def _name_interval(level: float) -> str:
+    return f"interval at all looks at once ({percent(1 - level)})"
 
 
 def _say_agreement(row: people.QualityRow) -> str:
