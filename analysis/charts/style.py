@@ -161,8 +161,15 @@ def _fit_columns(names: Sequence[str]) -> int:
 
 
 def fit_label(label: str) -> str:
-    """Break a row's label into lines that leave the drawing more than half of the figure."""
-    return "\n".join(wrap(label, _LABEL)) or label
+    """Break a row's label into lines that leave the drawing more than half of the figure.
+
+    What stands in brackets at its end stays together where that takes no further line.
+    """
+    lines = wrap(label, _LABEL)
+    words, _, bracket = label.rpartition(" (")
+    apart = [*wrap(words, _LABEL), f"({bracket}"]
+    chosen = apart if words and 1 < len(apart) <= len(lines) else lines
+    return "\n".join(chosen) or label
 
 
 def fit_words(words: str, label: int) -> str:
