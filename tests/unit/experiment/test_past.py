@@ -83,12 +83,12 @@ def test_of_the_rates_of_any_experiment_those_of_histograms_are_blind_and_say_wh
 
 def test_no_table_claims_that_a_past_will_be_read_which_a_frame_has_not(plan_file):
     frame = count(0.05)
-    one = rollout.from_frame(frame[frame["at"] == BEGIN], plan_file)
-    assert one.record.looks_count == 1
-    words = " ".join(one.timeline()["sentence"])
+    single = rollout.from_frame(frame[frame["at"] == BEGIN], plan_file)
+    assert single.record.looks_count == 1
+    words = " ".join(single.timeline()["sentence"])
     assert "not read yet" not in words
     assert "can read the past" not in words
-    assert "not enough" in repr(one)
+    assert "not enough" in repr(single)
 
 
 def test_pairs_are_no_rate_that_a_frame_can_have(plan_file):

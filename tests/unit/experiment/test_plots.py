@@ -171,9 +171,9 @@ def test_a_notebook_shows_a_chart_as_a_picture_without_a_word_of_matplotlib(bad)
     assert bad.plot.scorecard()._repr_png_().startswith(b"\x89PNG")
 
 
-def find_contrast(one, other):
+def find_contrast(colour, back):
     """The contrast ratio of two colours, as the web's guidelines on accessibility define it."""
-    bright, dim = sorted((find_luminance(one), find_luminance(other)), reverse=True)
+    bright, dim = sorted((find_luminance(colour), find_luminance(back)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)
 
 
