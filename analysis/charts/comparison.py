@@ -65,7 +65,7 @@ def _find_top(versions: Mapping[str, Columns]) -> float:
 def _draw_rate(axes: Axes, times: TimeAxis, version: str, columns: Columns) -> None:
     at, style = times.of(columns["seconds"]), VERSIONS[version]
     low, high = to_numbers(columns["low"]), to_numbers(columns["high"])
-    axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0,
+    axes.fill_between(at, low, high, color=style["color"], alpha=0.22, linewidth=0,
                       label=f"{version}: each look's own 95 % interval")  # fmt: skip
     axes.plot(at, to_numbers(columns["share"]), label=version, **style)
 
@@ -104,6 +104,7 @@ def distributions(
                 panel.set_xlim(*span)
         if not guardrails:
             say(axes[0], empty)
+            axes[0].set_xticks([])
     return figure
 
 

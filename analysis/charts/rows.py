@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts.comparison import say, to_numbers
-from analysis.charts.style import Columns, clock, fit_words, palette, panels
+from analysis.charts.style import Columns, clock, fit_label, fit_words, palette, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW = 0.34  # inches
+_ROW, _LINE = 0.34, 0.16  # inches: of a row, and of each further line of its label
 _LETTERS = 100  # of an answer on one line
 _MOMENTS: tuple[dict[str, Any], ...] = (
     {"marker": "o", "color": "#0072B2", "markersize": 6},
@@ -44,18 +44,26 @@ def intervals(
     name the lines, `interval` the bars with their level; `form` writes its values, `empty` says why
     there is no group.
     """
-    longest = max((len(own) for columns in groups.values() for own in columns["label"]), default=0)
-    rows = max((len(columns["label"]) for columns in groups.values()), default=1)
-    with panels(title, max(len(groups), 1), 0.7 + _ROW * rows, shared=False) as (figure, axes):
+    labels = {name: [*map(fit_label, columns["label"])] for name, columns in groups.items()}
+    lines = [line for own in labels.values() for label in own for line in label.split("\n")]
+    longest = max(map(len, lines), default=0)
+    height = 0.7 + max(map(_find_height, labels.values()), default=_ROW)
+    with panels(title, max(len(groups), 1), height, shared=False) as (figure, axes):
         for panel, (name, columns) in zip(axes, groups.items(), strict=False):
-            _draw_rows(panel, columns, (interval, limit, zero))
+            _draw_rows(panel, {**columns, "label": labels[name]}, (interval, limit, zero))
             panel.set_title(fit_words(name, longest), loc="left", pad=6)
             if form is not None:
                 panel.xaxis.set_major_formatter(lambda value, _: form(value))
         axes[-1].set_xlabel(fit_words(axis, longest))
         if not groups:
             say(axes[0], empty)
+            axes[0].set_xticks([])
     return figure
+
+
+def _find_height(labels: Sequence[str]) -> float:
+    """Return the height of labelled rows in inches."""
+    return _ROW * len(labels) + _LINE * sum(label.count("\n") for label in labels)
 
 
 def _draw_rows(axes: Axes, columns: Columns, names: tuple[str, str, str]) -> None:
@@ -65,7 +73,7 @@ def _draw_rows(axes: Axes, columns: Columns, names: tuple[str, str, str]) -> Non
     for row, low, high in zip(
         at, to_numbers(columns["low"]), to_numbers(columns["high"]), strict=True
     ):
-        axes.plot([low, high], [row, row], color="#0072B2", linewidth=5, alpha=0.35,
+        axes.plot([low, high], [row, row], color=palette().interval, linewidth=5,
                   solid_capstyle="butt", label=interval, marker="")  # fmt: skip
     axes.plot(estimate, at, linestyle="", marker="o", color=palette().ink, label="estimate")
     if limit:
@@ -143,7 +151,8 @@ def moments(
                       label=name, **style)  # fmt: skip
         axes.set_yticks(range(len(rows))[::-1], rows)
         axes.set_ylim(-0.6, max(len(rows), 1) - 0.4)
-        axes.set_xlim(left=0)
+        room = 0.015 * times.of([times.end])[0] or 0.015  # for markers at both ends
+        axes.set_xlim(-room, times.of([times.end])[0] + room)
         axes.set_xlabel(f"time since the start of the rollout ({times.unit})")
         if all(at is None for name in names for at in columns[name]):
             say(axes, "it was never reached")

@@ -31,10 +31,25 @@ class Palette:
     grid: str
     limit: str
     back: str
+    interval: str  # three times as light or dark as the background, and as what lies on it
 
 
-LIGHT = Palette(ink="#000000", quiet="#767676", grid="#E4E4E4", limit="#A50F15", back="#FFFFFF")
-DARK = Palette(ink="#E6EDF3", quiet="#98A2AD", grid="#2C353E", limit="#FF9A8A", back="#0F1419")
+LIGHT = Palette(
+    ink="#000000",
+    quiet="#767676",
+    grid="#E4E4E4",
+    limit="#A50F15",
+    back="#FFFFFF",
+    interval="#559BC8",
+)
+DARK = Palette(
+    ink="#E6EDF3",
+    quiet="#98A2AD",
+    grid="#2C353E",
+    limit="#FF9A8A",
+    back="#0F1419",
+    interval="#2E7FB8",
+)
 _palette: ContextVar[Palette] = ContextVar("palette", default=LIGHT)
 
 
@@ -92,7 +107,7 @@ def _look() -> Any:
 
 _WIDTH = 8.4  # inches
 _LETTER, _HANDLE = 0.078, 0.6  # inches: of a letter, and of a legend's sign with its gaps
-_COLUMNS, _LEAST = 5, 24  # of a legend; letters in a line
+_COLUMNS, _LEAST, _LABEL = 5, 24, 44  # of a legend; letters in a line, and in one of a row's label
 _DARKEST = 0.16  # 0 to 1: darkness of the background when the canary has all traffic
 _ROOM = 0.08  # fraction of the time axis; of moves closer than this, only the last is labelled
 
@@ -108,10 +123,11 @@ def panels(
 ) -> Iterator[tuple[Figure, list[Axes]]]:
     """Create a figure of stacked panels; `height` in inches per panel; `shared`: one axis below."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    from analysis.charts.picture import Picture
 
     with mpl.rc_context(_look()):
-        figure = Figure(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
+        figure = Picture(figsize=(_WIDTH, 1.0 + height * rows), dpi=110, layout="constrained")
         axes: list[Axes] = list(figure.subplots(rows, 1, sharex=shared, squeeze=False)[:, 0])
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
@@ -142,6 +158,18 @@ def _fit_columns(names: Sequence[str]) -> int:
         if width <= _WIDTH:
             return columns
     return 1
+
+
+def fit_label(label: str) -> str:
+    """Break a row's label into lines that leave the drawing more than half of the figure.
+
+    What stands in brackets at its end stays together where that takes no further line.
+    """
+    lines = wrap(label, _LABEL)
+    words, _, bracket = label.rpartition(" (")
+    apart = [*wrap(words, _LABEL), f"({bracket}"]
+    chosen = apart if words and 1 < len(apart) <= len(lines) else lines
+    return "\n".join(chosen) or label
 
 
 def fit_words(words: str, label: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rollout.experiment import card
@@ -35,24 +36,28 @@ if TYPE_CHECKING:
 class Experiment:
     """One rollout of a journal. Every table is a frame, and `plot` has a chart of the same name.
 
-    `record` holds the entries and states that all of it is computed from, `others` are other
-    rollouts of the same plan name, by id, with how their plans differ, `doubt` says why the journal
-    fails its verification. Shares are from 0 to 1, times are seconds since the start or UTC times,
-    evidence is log10 (the scorecard's and
-    the segments' is a share of what a decision needs), unknown numbers are missing.
+    `record` holds the entries and states that all of it is computed from, `compare` returns the
+    `others`, `doubt` says why the journal fails its verification. Shares are from 0 to 1, times are
+    seconds since the start or UTC times, evidence is log10 (the scorecard's and the segments' is a
+    share of what a decision needs), unknown numbers are missing.
     """
 
     def __init__(
         self,
         record: RecordedRollout,
         frames: Library = "pandas",
-        others: Mapping[str, str] | None = None,
+        compare: Callable[[], Mapping[str, str]] = dict,
         doubt: str = "",
     ) -> None:
         self.record = record
         self._frames: Library = frames
-        self.others: Mapping[str, str] = others or {}
+        self._compare = compare
         self.doubt = doubt
+
+    @cached_property
+    def others(self) -> Mapping[str, str]:
+        """The other rollouts of the same plan name, by id, with how their plans differ."""
+        return self._compare()
 
     @property
     def plot(self) -> Plots:

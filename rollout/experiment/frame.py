@@ -41,7 +41,9 @@ def list_rows(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def _to_cell(cell: Any) -> Any:
-    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+    if not isinstance(cell, float):
+        return cell
+    return cell + 0.0 if math.isfinite(cell) else None  # -0.0 becomes 0.0
 
 
 def to_frame(rows: Iterable[DataclassInstance], kind: type, library: Library) -> Any:

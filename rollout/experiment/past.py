@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rollout.decide.record.tally import LookTally
+from rollout.decide.text.numbers import join
 from rollout.errors import InputError
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.frame import MISSING, Library
@@ -34,6 +35,7 @@ COLUMNS = ("at", "guardrail", "version", "units", "bad")
 
 _LATEST = 1e11  # the year 5138: beyond it are milliseconds, taken for seconds
 
+_OTHER_KIND = "a frame of units and bad ones holds no histogram, pairs or sums"
 _KEY = "counts"  # no digest is made: the counts have no series
 
 
@@ -65,9 +67,9 @@ def from_frame(counts: Any, plan: PlanSource, frames: Library = "pandas") -> Exp
 
     `at` is a time with its zone, or unix seconds; `version` is one of the plan's versions, or
     `stable` and `canary` as in `rates()`; units and bad ones are of that look alone. Only
-    guardrails of rates can be counted so.
+    guardrails of rates can be counted so: rows of others are left out, and these are blind.
 
-    Raises InputError for other columns, names or numbers.
+    Raises InputError for other columns, names or numbers, and without a row of a rate.
     """
     the_plan = read_plan(plan)
     observer = FrameObserver.read(the_plan, counts)
@@ -108,10 +110,14 @@ def _to_unix(moment: Moment) -> float:
 
 @dataclass(frozen=True)
 class FrameObserver:
-    """An observer of counts by time and guardrail: units and bad ones of the canary, of stable."""
+    """An observer of counts by time and guardrail: units and bad ones of the canary, of stable.
+
+    `problems` say why other guardrails have none.
+    """
 
     times: Sequence[float]
     looks: Mapping[float, Mapping[str, tuple[tuple[int, int], tuple[int, int]]]]
+    problems: Mapping[str, str]
 
     @classmethod
     def read(cls, plan: Plan, frame: Any) -> FrameObserver:
@@ -134,8 +140,11 @@ class FrameObserver:
         arms = {"canary": 0, "stable": 1} | versions
         every = [*plan.spec.guardrails, *(s.guardrail for s in plan.spec.segment_guardrails)]
         names = {g.name for g in every if g.metric.kind == "rate"}
+        others = {g.name: _OTHER_KIND for g in every if g.name not in names}
         looks: dict[float, dict[str, list[tuple[int, int] | None]]] = {}
         for row in table.select(*COLUMNS).iter_rows(named=True):
+            if row["guardrail"] in others and row["version"] in arms:
+                continue  # blind, and why stands in every table
             if row["guardrail"] not in names or row["version"] not in arms:
                 raise InputError(
                     f"no rate {row['guardrail']!r} of version {row['version']!r} is in the plan, "
@@ -147,12 +156,12 @@ class FrameObserver:
                 raise InputError(f"{_describe(row)} has two rows: add them up, or leave one out")
             pair[arms[row["version"]]] = _check_counts(row)
         if not looks:
-            raise InputError("there is no row of counts")
+            raise InputError(f"there is no row of counts of {join(sorted(names)) or 'a rate'}")
         checked = {
             at: {name: (pair[0] or (0, 0), pair[1] or (0, 0)) for name, pair in look.items()}
             for at, look in looks.items()
         }
-        return cls(sorted(looks), checked)
+        return cls(sorted(looks), checked, others)
 
     def observe(self, asks: Sequence[Ask], now: float) -> Mapping[str, Answer]:
         """See rollout.ports.Observer: the newest look until now, once."""
@@ -167,7 +176,7 @@ class FrameObserver:
                 mark = marks.get(name)
                 if mark is None or mark.until < at:
                     tallies[name] = self._tally(at, canary, stable)
-        return Answer(tallies=tallies, marks=marks)
+        return Answer(tallies=tallies, marks=marks, problems=self.problems if newest else {})
 
     def _tally(self, at: float, canary: tuple[int, int], stable: tuple[int, int]) -> LookTally:
         return LookTally(

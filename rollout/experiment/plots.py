@@ -81,7 +81,7 @@ class Plots:
         table = to_columns(evidence.evidence(self.record), EvidenceRow)
         seconds = [*dict.fromkeys(table["seconds"])]
         lines: dict[str, list[float]] = {}
-        rows = zip(table["seconds"], table["guardrail"], table[column], strict=True)
+        rows = zip(table["seconds"], table["guardrail"], table[f"log10_{column}"], strict=True)
         places = {at: index for index, at in enumerate(seconds)}
         for at, name, log in rows:
             if column == "safety" and name in {CRASH, SEGMENTS, TOGETHER}:
@@ -187,6 +187,7 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="Is the canary better?",
+            interval=_name_interval(level),
         )
 
     def pairs(self) -> Figure:
@@ -230,7 +231,11 @@ class Plots:
             columns = groups.setdefault(title, _begin_columns())
             for label, own, count in (
                 (f"the judge, of {row.scored:,} scores", row.judge_share, row.scored),
-                (f"people, of {row.labelled:,} labels", row.human_share, row.labelled),
+                (
+                    f"people, of {scorecard.count(row.labelled, 'label')}",
+                    row.human_share,
+                    row.labelled,
+                ),
             ):
                 low, high = rates.find_wilson(round((own or 0.0) * count), count)
                 _add_row(columns, label, (own, low, high))
@@ -269,6 +274,7 @@ class Plots:
             axis="difference of shares (percentage points)",
             form=lambda share: f"{share * 100:g}",
             title="The plan's goals",
+            interval=_name_interval(level),
             empty=NOTHING if self.record.state.plan.spec.goals else "the plan has no goals",
         )
 
@@ -430,6 +436,10 @@ class Plots:
             "action": [_find_action(row["event"]) for row in rows],
             "to": [row["to"] or 0.0 for row in rows],
         }
+
+
+def _name_interval(level: float) -> str:
+    return f"interval at all looks at once ({percent(1 - level)})"
 
 
 def _say_agreement(row: people.QualityRow) -> str:

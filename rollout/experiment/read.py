@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -78,7 +79,7 @@ class Experiments(Mapping[str, Experiment]):
 
     def __getitem__(self, name: str) -> Experiment:
         """Return a rollout by id or plan name. Raises InputError, which lists the names."""
-        return self.named(name)[-1]
+        return self._open(index.matching(self._names, name)[-1])
 
     def __iter__(self) -> Iterator[str]:
         """Yield the rollouts' ids; the one that started last comes last."""
@@ -92,21 +93,21 @@ class Experiments(Mapping[str, Experiment]):
 
     def named(self, name: str) -> list[Experiment]:
         """Return every rollout of a plan's name, the newest last. Raises InputError."""
-        ids = index.matching(self._names, name)
-        return [self._open(rollout, ids) for rollout in ids]
+        return [*map(self._open, index.matching(self._names, name))]
 
-    def _open(self, rollout: str, ids: list[str]) -> Experiment:
+    def _open(self, rollout: str) -> Experiment:
         if rollout not in self._opened:
             try:
                 record = history(self._entries[rollout])
             except (ReplayError, ValueError) as error:
                 raise JournalError(f"{rollout} cannot be read: {error}") from error
-            others = self._compare(rollout, ids)
-            self._opened[rollout] = Experiment(record, self._frames, others, self._doubt)
+            compare = partial(self._compare, rollout)
+            self._opened[rollout] = Experiment(record, self._frames, compare, self._doubt)
         return self._opened[rollout]
 
-    def _compare(self, rollout: str, ids: Sequence[str]) -> dict[str, str]:
-        """Return the other rollouts of a plan's name, each with how its plan differs."""
+    def _compare(self, rollout: str) -> dict[str, str]:
+        """Return the other rollouts of the same plan name, each with how its plan differs."""
+        ids = index.find_matching(self._names, self._names[rollout])
         plans = {own: _find_plan(self._entries[own]) for own in ids}
         return {
             other: _describe_edit(compare_documents(plan, plans[rollout]), other)
@@ -138,7 +139,7 @@ class Experiments(Mapping[str, Experiment]):
     def __repr__(self) -> str:
         lines = [
             f"{row.name}: {row.service} {row.stable} to {row.canary}, {row.outcome} "
-            f"after {duration(round(row.lasted))} ({count_looks(row.looks)})"
+            f"after {duration(max(round(row.lasted), 0))} ({count_looks(row.looks)})"
             for row in self._list_rows()
         ]
         doubts = [f"NOT VERIFIED: {self._doubt}"] if self._doubt else []

@@ -137,12 +137,22 @@ class CountingObserver:
                 self.mesh.note(counts.canary_exposures, counts.stable_exposures)
         return answers
 
+
+@dataclass
+class CountingSource(CountingObserver):
+    """The same of an observer that can read the past as well."""
+
+    source: HistorySource
+
     def history(self, ask: Ask, now: float) -> PodHistory:
         """See rollout.ports.HistorySource."""
-        if isinstance(self.inner, HistorySource):
-            return self.inner.history(ask, now)
-        problem = "nobody can read the past"
-        return PodHistory(problems={g.name: problem for g in ask.plan.spec.guardrails})
+        return self.source.history(ask, now)
+
+
+def _count(observer: Observer, mesh: CountedMesh) -> CountingObserver:
+    if isinstance(observer, HistorySource):
+        return CountingSource(observer, mesh, observer)
+    return CountingObserver(observer, mesh)
 
 
 @dataclass(frozen=True)
@@ -209,7 +219,7 @@ def run_backtest(
             "there is no backtest of it"
         )
     mesh, clock, journal = CountedMesh(plan), VirtualClock(start), UnsealedJournal()
-    ports = Ports(CountingObserver(observer, mesh), mesh, journal, clock)
+    ports = Ports(_count(observer, mesh), mesh, journal, clock)
     controller = Controller(ports, "backtest", authority="observe")
     (rollout,) = controller.start([plan], uncalibrated=True)
     for _ in range(count_ticks(plan, start, end)):
@@ -253,9 +263,11 @@ def _check_counted(result: Backtest, looked: float, *, has_ended: bool) -> None:
     silent = [version for count, version in pairs if not count]
     if not silent:
         return
+    until = " until the plan's deadline, which counts from the start" if has_ended else ""
+    none = f"no requests of {' and '.join(silent)} are recorded in these {round(looked):,} s{until}"
+    if cause := result.problems.get(exposure_guardrail(result.plan)):
+        raise InputError(f"{cause}; so {none}")
     why = "".join(f"; {name}: {problem}" for name, problem in sorted(result.problems.items()))
-    until = " until the plan's deadline, which counts from --from" if has_ended else ""
     raise InputError(
-        f"no requests of {' and '.join(silent)} are recorded in these {round(looked):,} s{until}, "
-        f"so there is nothing to decide on: name a time in which both versions served{why}"
+        f"{none}, so there is nothing to decide on: name a time in which both versions served{why}"
     )

@@ -61,6 +61,8 @@ def _count(
     for guardrail in guardrails:
         own, then = before.measured[guardrail.name], after.measured[guardrail.name]
         _, counts = read_units(own, fact, guardrail, before.started_at)
+        has_begun_anew = then.judged_anew != own.judged_anew
+        units_before = 0 if has_begun_anew else own.test.canary_units
         yield LookUnits(
             at=fact.at,
             seconds=fact.at - before.started_at,
@@ -68,5 +70,5 @@ def _count(
             guardrail=guardrail.name,
             counts=counts,
             use=find_use(before, fact, guardrail),
-            is_compared=then.test.canary_units > own.test.canary_units,
+            is_compared=then.test.canary_units > units_before,
         )

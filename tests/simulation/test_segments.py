@@ -166,7 +166,7 @@ def test_no_table_of_analysts_has_it_either(rare):
     last = exp.evidence().query("guardrail == 'segments'").iloc[-1]
     judgement = view(record.states[-1], rare.clock.now()).judgement
     alone = judgement.log_parts["errors[department=cardiology]"] / math.log(10)
-    assert last["harm"] == pytest.approx(alone)
+    assert last["log10_harm"] == pytest.approx(alone)
     exp.plot.segments()
 
 

@@ -17,6 +17,8 @@ from rollout.experiment.frame import MISSING
 from rollout.experiment.plots import Plots
 from rollout.experiment.report.document import ReportDocument, Row
 from rollout.experiment.svg import to_themes
+from rollout.experiment.tables.quality.people import DIFFERENCE
+from rollout.experiment.tables.scorecard import count_looks
 
 _TEMPLATE = "report.html"
 CHARTS: Mapping[str, str] = {
@@ -61,7 +63,7 @@ _SHARES = {
     "high",
     "change",
 }
-"""Columns of shares and of differences between them, written in per cent."""
+"""Columns of shares, written in per cent; those of differences in percentage points."""
 
 
 def to_page(experiment: Experiment, document: ReportDocument) -> str:
@@ -90,6 +92,7 @@ def to_page(experiment: Experiment, document: ReportDocument) -> str:
         captions=CHARTS,
         cell=_write_cell,
         plan=yaml.safe_dump(dict(document.plan), sort_keys=False, allow_unicode=True),
+        looks=count_looks(document.replay.looks),
         events=[row for row in document.tables["timeline"] if row["event"] != "learned"],
         conditions=[
             *dict.fromkeys(
@@ -135,6 +138,8 @@ def _write_cell(row: Row, name: str) -> str:
     value: Any = row[name]
     if value is None or value == "":
         return ""
+    if name in _SHARES and _is_difference(row, name):
+        return f"{value * 100:+.3g}\u00a0pp"
     if name in _SHARES:
         return f"{value * 100:.3g}\u00a0%"
     if isinstance(value, datetime):
@@ -142,3 +147,10 @@ def _write_cell(row: Row, name: str) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _is_difference(row: Row, name: str) -> bool:
+    """Return whether a cell is a difference of shares, or a bound of one: no relative change."""
+    if row.get("version") == DIFFERENCE:
+        return True
+    return name == "difference" or (name in {"low", "high"} and "difference" in row)

@@ -20,20 +20,20 @@ CRASH, SEGMENTS, TOGETHER = "crash watch", "segments", "all together"
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """Evidence at one look, as log10.
+    """Evidence at one look, as log10; a scorecard has it as shares of what decides.
 
-    `harm` is a guardrail's part of the mean that a rollback rests on, which needs `harm_needed`;
-    `safety` is its evidence of being within its margin, of which every guardrail needs
-    `safety_needed` for a promotion. `verdict` is that of the look.
+    `log10_harm` is a guardrail's part of the mean that a rollback rests on, which needs
+    `log10_harm_needed`; `log10_safety` is its evidence of being within its margin, of which every
+    guardrail needs `log10_safety_needed` for a promotion. `verdict` is that of the look.
     """
 
     seconds: float
     at: datetime
     guardrail: str
-    harm: float | None
-    harm_needed: float
-    safety: float | None
-    safety_needed: float | None
+    log10_harm: float | None
+    log10_harm_needed: float
+    log10_safety: float | None
+    log10_safety_needed: float | None
     verdict: str
 
 
@@ -87,10 +87,10 @@ def evidence(record: RecordedRollout) -> Iterator[EvidenceRow]:
                 seconds=look.seconds,
                 at=at,
                 guardrail=reading.guardrail,
-                harm=reading.log10_harm,
-                harm_needed=harm_needed,
-                safety=reading.log10_proof,
-                safety_needed=safety_needed,
+                log10_harm=reading.log10_harm,
+                log10_harm_needed=harm_needed,
+                log10_safety=reading.log10_proof,
+                log10_safety_needed=safety_needed,
                 verdict=reading.verdict,
             )
         rest = {CRASH: look.log10_crash, SEGMENTS: look.log10_segments, TOGETHER: look.log10_mean}

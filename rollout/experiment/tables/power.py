@@ -18,6 +18,7 @@ from analysis.counting.beyond import oriented
 from analysis.counting.counts import Counts
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries, shift_matrix
+from analysis.verdict.pairs_test import PairsTest
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.experiment.tables.retest import find_fresh_tests, list_compared, list_counts
 from rollout.experiment.tables.scorecard import find_last_view
@@ -103,6 +104,9 @@ def power(record: RecordedRollout) -> Iterator[PowerRow]:
         test = tests[guardrail.name]
         if not test.weighs_evidence:
             yield _say(guardrail.name, "nothing is weighed here, so there is no power")
+            continue
+        if isinstance(test, PairsTest):
+            yield _say(guardrail.name, "of pairs no power is computed: `pairs` has their interval")
             continue
         past = _find_past(record, guardrail, test)
         if past is None:

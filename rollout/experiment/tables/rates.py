@@ -13,6 +13,7 @@ from analysis.counting.counts import Counts, EvidenceError
 from analysis.verdict.pairs_test import count_decided
 from rollout.experiment.frame import to_time
 from rollout.experiment.tables.evidence import describe_share
+from rollout.experiment.tables.quality.newest_judge import leave_out_others
 from rollout.experiment.tables.scorecard import find_last_view
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
@@ -174,9 +175,12 @@ def quantiles(
 
 
 def add_compared(record: RecordedRollout) -> dict[str, Counts]:
-    """Return each histogram's counts over all compared looks; of layouts that differ the newest."""
+    """Return each histogram's counts over all compared looks.
+
+    Of layouts that differ, and of versions of a judge, they are of the newest.
+    """
     total: dict[str, Counts] = {}
-    for units in record.units:
+    for units in leave_out_others(record, record.units):
         if not units.is_compared or not units.counts.edges:
             continue
         try:

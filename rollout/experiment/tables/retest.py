@@ -10,6 +10,7 @@ from analysis.verdict.sequential_test import SequentialTest
 from analysis.verdict.verdict import Guarded, Judgement, judge
 from rollout.decide.evidence.look_use import feed
 from rollout.decide.text.comparison import observational
+from rollout.experiment.tables.quality.newest_judge import leave_out_others
 from rollout.review.history import RecordedRollout
 from rollout.review.units import LookUnits
 
@@ -17,14 +18,14 @@ Tests = Mapping[str, SequentialTest]
 
 
 def list_compared(record: RecordedRollout) -> list[LookUnits]:
-    """Return the looks' counts that the tests compared, in order."""
-    return [units for units in record.units if units.is_compared]
+    """Return the looks' counts that the tests compared, in order; of a judge's newest version."""
+    return [units for units in leave_out_others(record, record.units) if units.is_compared]
 
 
 def list_counts(record: RecordedRollout, name: str) -> list[Counts]:
     """Return the counts of one guardrail, or of one segment's, that its test compared, in order."""
-    looks = [*record.units, *record.segment_units]
-    return [own.counts for own in looks if own.guardrail == name and own.is_compared]
+    looks = [own for own in (*record.units, *record.segment_units) if own.guardrail == name]
+    return [own.counts for own in leave_out_others(record, looks) if own.is_compared]
 
 
 def find_fresh_tests(record: RecordedRollout) -> dict[str, SequentialTest]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.binomial import upper_bound
 from analysis.counting.counts import Counts
+from analysis.verdict.pairs_test import PairsTest, count_decided
 from rollout.errors import InputError
 from rollout.experiment.tables.retest import find_fresh_tests, judge_all, list_compared
 from rollout.review.history import RecordedRollout
@@ -72,8 +73,9 @@ def _is_rolled_back(
     tests = find_fresh_tests(record)
     for look in _by_look(compared):
         for units in look:
-            counts = _deal(units.counts, dice)
-            tests[units.guardrail] = tests[units.guardrail].update(counts)
+            test = tests[units.guardrail]
+            deal = _deal_pairs if isinstance(test, PairsTest) else _deal
+            tests[units.guardrail] = test.update(deal(units.counts, dice))
         if judge_all(record, tests).harmful:
             return True
     return False
@@ -102,6 +104,19 @@ def _deal(counts: Counts, dice: np.random.Generator) -> Counts:
         canary_unlabelled=0,
         stable_unlabelled=0,
     )
+
+
+def _deal_pairs(counts: Counts, dice: np.random.Generator) -> Counts:
+    """Return pairs of both orders that are dealt out anew: who is which version is by lot.
+
+    What is read first wins as often as it did, in both orders alike: a place may be preferred.
+    """
+    decided = count_decided(counts)
+    first, second = decided.canary_first, decided.stable_first
+    lost_by_first = decided.canary_first_lost + second - decided.stable_first_lost
+    pile = (first + second - lost_by_first, lost_by_first)
+    own = int(dice.multivariate_hypergeometric(pile, first)[1])
+    return Counts((first, own), (second, lost_by_first - own))
 
 
 def _draw(pile: Sequence[int], wanted: int, dice: np.random.Generator) -> tuple[int, ...]:

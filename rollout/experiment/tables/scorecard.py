@@ -97,7 +97,12 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
 
 def count_looks(number: int) -> str:
     """Write a number of looks."""
-    return "1 look" if number == 1 else f"{number:,} looks"
+    return count(number, "look")
+
+
+def count(number: int, unit: str) -> str:
+    """Write a number of units whose plural has an s: `1 look`, `1,200 looks`."""
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
 
 
 def _divide(bad: int, units: int) -> float | None:

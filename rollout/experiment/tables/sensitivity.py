@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from analysis.verdict.pairs_test import PairsTest
 from analysis.verdict.verdict import Judgement
+from rollout.experiment.tables.quality.newest_judge import leave_out_others
 from rollout.experiment.tables.retest import find_fresh_tests, judge_all, list_compared, update_all
 from rollout.experiment.tables.scorecard import find_last_view
 from rollout.plan.fields.units import duration
@@ -39,7 +41,7 @@ class SensitivityRow:
 
 def sensitivity(record: RecordedRollout) -> Iterator[SensitivityRow]:
     """Yield each guardrail's result as recorded, and under each other choice."""
-    compared, every = list_compared(record), record.units
+    compared, every = list_compared(record), leave_out_others(record, record.units)
     tests = find_fresh_tests(record)
     recorded = judge_all(record, update_all(tests, every))
     blind = find_last_view(record).blind
@@ -48,7 +50,7 @@ def sensitivity(record: RecordedRollout) -> Iterator[SensitivityRow]:
         yield replace(row, note=blind_note) if row.guardrail in blind else row
     for case, looks in [*_leave_out(compared, every), *_warm_up_longer(record, every)]:
         yield from _list_rows(case, judge_all(record, update_all(tests, looks)), recorded)
-    for name in tests:
+    for name in (own for own, test in tests.items() if not isinstance(test, PairsTest)):
         pooled = _pool(name, [units for units in compared if units.guardrail == name], recorded)
         if pooled is not None:
             yield pooled

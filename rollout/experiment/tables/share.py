@@ -14,7 +14,7 @@ from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.decide.state.traffic_tally import TrafficTally
 from rollout.experiment.frame import to_time
-from rollout.experiment.tables.scorecard import count_looks, find_last_view
+from rollout.experiment.tables.scorecard import count, count_looks, find_last_view
 from rollout.plan.fields.units import duration
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
@@ -127,7 +127,9 @@ def _find_missing_arm(record: RecordedRollout, guardrail: Guardrail) -> HealthRo
     silent = [name for name, units in (("canary", canary), ("stable", stable)) if not units]
     if not guardrail.metric.needs_stable and silent == ["stable"]:
         silent = []
-    answer = f"{canary:,} units of the canary, {stable:,} of stable in {count_looks(len(own))}"
+    answer = (
+        f"{count(canary, 'unit')} of the canary, {stable:,} of stable in {count_looks(len(own))}"
+    )
     return HealthRow(question, "attention" if silent else "ok", answer)
 
 
@@ -139,7 +141,8 @@ def _find_missing_order(record: RecordedRollout, guardrail: Guardrail) -> Health
     first, second = total.canary_exposures, total.stable_exposures
     other = total.canary_unlabelled + total.stable_unlabelled
     answer = (
-        f"{first:,} pairs with the canary first, {second:,} others, {other:,} of no known outcome"
+        f"{count(first, 'pair')} with the canary first, {second:,} others, "
+        f"{other:,} of no known outcome"
     )
     is_ok = first and second and not other
     return HealthRow(question, "ok" if is_ok else "attention", answer)
@@ -156,7 +159,7 @@ def _find_judges(record: RecordedRollout, guardrail: Guardrail) -> HealthRow:
         return HealthRow(question, "unknown", "no look has told who scored")
     answer = describe_judge(state, record.ended_at) or "one version in all looks"
     if mixed:
-        answer += f"; {mixed:,} looks with several are set aside"
+        answer += f"; {count_looks(mixed)} with several set aside"
     is_ok = state.judged_anew is None and not mixed
     return HealthRow(question, "ok" if is_ok else "attention", answer)
 

@@ -54,3 +54,12 @@ def test_a_plan_without_goals_has_none(good):
 def test_the_report_has_a_chapter_of_goals_where_there_are_any(won, good):
     assert "declares as goals" in to_page(won, compose(won))
     assert "declares as goals" not in to_page(good, compose(good))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_writes_differences_in_points_and_relative_changes_in_per_cent(won):
+    """Both stand in one row: two numbers in per cent would be mixed up."""
+    page = to_page(won, compose(won))
+    for row in won.goals().to_dict("records"):
+        assert f"<td>{row['difference'] * 100:+.3g}\u00a0pp</td>" in page
+        assert f"<td>{row['change'] * 100:.3g}\u00a0%</td>" in page

@@ -82,3 +82,18 @@ def test_both_orders_have_the_controllers_numbers(world):
 def test_a_plan_without_pairs_has_none(good):
     assert len(good.pairs()) == 0
     assert "read first" not in to_page(good, compose(good))
+
+
+def test_a_preference_for_a_place_makes_no_version_worse_than_itself():
+    """In an A/A test of pairs it is by lot who is which version, and places win as they did."""
+    own = plan(guardrails=[ERRORS, PAIRS], deadline="1m")
+    lab = Lab(plan=own, rate=20.0)
+    lab.world.first_wins, lab.world.canary_first = 0.9, 0.7
+    lab.run()
+    exp = Experiment(history(lab.entries))
+    row = exp.aa(40).to_dict("records")[0]
+    assert row["rolled_back"] <= 2
+    assert "preferred" not in {
+        *exp.sensitivity().query("case == 'all looks added up'")["guardrail"]
+    }
+    assert "of pairs no power" in exp.power().query("guardrail == 'preferred'")["words"].item()

@@ -69,6 +69,28 @@ def test_the_rates_of_an_experiment_are_counts_as_well(plan_file):
     assert again.scorecard().equals(own.scorecard())
 
 
+def test_of_the_rates_of_any_experiment_those_of_histograms_are_blind_and_say_why(good):
+    again = rollout.from_frame(good.rates(), good.plan)
+    rows = {row["guardrail"]: row for row in again.scorecard().to_dict("records")}
+    own = good.rates().query("guardrail == 'errors' and version == 'canary'")["units"].sum()
+    assert again.rates().query("version == 'canary'")["units"].sum() == own
+    assert rows["errors"]["verdict"] != "blind"
+    for name in ("latency", "accuracy"):
+        assert rows[name]["verdict"] == "blind"
+        assert "holds no histogram" in rows[name]["note"]
+    assert "holds no histogram" in repr(again)
+
+
+def test_no_table_claims_that_a_past_will_be_read_which_a_frame_has_not(plan_file):
+    frame = count(0.05)
+    single = rollout.from_frame(frame[frame["at"] == BEGIN], plan_file)
+    assert single.record.looks_count == 1
+    words = " ".join(single.timeline()["sentence"])
+    assert "not read yet" not in words
+    assert "can read the past" not in words
+    assert "not enough" in repr(single)
+
+
 def test_pairs_are_no_rate_that_a_frame_can_have(plan_file):
     document = yaml.safe_load(plan_file.read_text(encoding="utf-8"))
     margin = {"absolute": "5%"}
@@ -76,7 +98,7 @@ def test_pairs_are_no_rate_that_a_frame_can_have(plan_file):
     document["spec"]["guardrails"].append(pairs)
     plan_file.write_text(yaml.safe_dump(document), encoding="utf-8")
     frame = count(0.01).assign(guardrail="preferred")
-    with pytest.raises(InputError, match="no rate 'preferred'"):
+    with pytest.raises(InputError, match="no row of counts of errors"):
         rollout.from_frame(frame, plan_file)
 
 

@@ -164,3 +164,37 @@ def test_a_report_of_many_guardrails_has_charts_that_fit_on_a_page():
     only = replace(exp.plot, only=frozenset(names[:5]))
     for figure in (only.rates(), only.intervals(), only.sensitivity()):
         assert len(figure.axes) == 5
+
+
+def test_a_notebook_shows_a_chart_as_a_picture_without_a_word_of_matplotlib(bad):
+    """IPython asks for this method; matplotlib's own figures are text until pyplot is loaded."""
+    assert bad.plot.scorecard()._repr_png_().startswith(b"\x89PNG")
+
+
+def find_contrast(colour, back):
+    """The contrast ratio of two colours, as the web's guidelines on accessibility define it."""
+    bright, dim = sorted((find_luminance(colour), find_luminance(back)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def find_luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(weight * own for weight, own in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK])
+def test_intervals_are_seen_in_both_themes(colours):
+    """Three to one is what the guidelines ask of graphics, five nearly what they ask of text."""
+    assert find_contrast(colours.interval, colours.back) >= 3
+    assert find_contrast(colours.interval, colours.ink) >= 3
+    for colour in (colours.ink, colours.quiet, colours.limit):
+        assert find_contrast(colour, colours.back) >= 4.5
+
+
+def test_long_labels_leave_the_drawing_more_than_half_of_the_figure():
+    exp = rollout.read(EXPERIMENT)["summaries-v3-experiment"]
+    for chart in ("goals", "uplift", "segments"):
+        figure = getattr(exp.plot, chart)()
+        figure.draw_without_rendering()
+        assert figure.axes[0].get_position().width > 0.5, chart

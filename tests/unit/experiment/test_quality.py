@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+import rollout
 from rollout.experiment.experiment import Experiment
 from rollout.experiment.report.document import compose
 from rollout.experiment.report.render import to_page
@@ -16,6 +18,7 @@ from rollout.simulate import Behaviour
 from tests.support.experiments import TABLES
 from tests.support.worlds import Lab, plan
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "2%"}}
 JUDGED = {
     "name": "judged",
@@ -90,6 +93,37 @@ def test_both_are_combined_where_a_joint_counter_exists(world):
     if name == "labels of one version":
         assert stable["combined"] == "prediction-powered"
         assert canary["note"] == "no label of a person was counted"
+
+
+@pytest.fixture(scope="module")
+def rejudged():
+    """A recording in which another version of the judge scores from the middle on."""
+    return rollout.read(GOLDEN / "15-judged.jsonl")["svc-v2"]
+
+
+def test_labels_are_compared_with_scores_of_the_same_judge(rejudged):
+    """Labels of answers that another version scored have nothing to be combined with."""
+    state, rates = rejudged.record.state, rejudged.rates()
+    since = state.guardrails["quality"].judged_anew.at - state.started_at
+    labels = rates[rates["guardrail"] == "people"]
+    for row in rejudged.quality().to_dict("records")[:2]:
+        own = labels[labels["version"] == row["version"]]
+        assert row["labelled"] == own[own["seconds"] > since]["units"].sum() < own["units"].sum()
+        assert abs(row["share"] - row["human_share"]) < 2 * (row["high"] - row["low"])
+
+
+def test_tables_that_add_up_looks_have_the_units_of_the_newest_judge(rejudged):
+    scores = rejudged.scorecard().set_index("guardrail")
+    for frame in (
+        rejudged.sensitivity().query("case == 'as recorded'"),
+        rejudged.uplift(),
+        rejudged.power().query("by == 'now'"),
+    ):
+        own = frame.set_index("guardrail")["canary_units"]
+        assert own["quality"] == scores["canary_units"]["quality"]
+    rates = rejudged.rates().query("guardrail == 'quality' and is_compared")
+    units = rates.groupby("version")["units"].sum()
+    assert units["canary"] == scores["canary_units"]["quality"]
 
 
 @pytest.mark.parametrize("of", ["latency", "nothing"])

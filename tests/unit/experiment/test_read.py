@@ -14,7 +14,7 @@ from rollout.experiment.experiment import Experiment
 from rollout.journal.hash_chain import START, seal_all
 from rollout.journal.jsonl import export
 from rollout.journal.sql.store import open_journal
-from tests.support.worlds import Lab
+from tests.support.worlds import Lab, plan
 
 
 @pytest.fixture
@@ -30,6 +30,20 @@ def test_a_rollout_is_found_by_its_id_and_by_its_plans_name(recording):
     assert experiments["demo"].record.rollout == experiments[rollout_id].record.rollout
     assert "demo" in experiments
     assert len(experiments) == 1
+
+
+def test_what_was_looked_at_before_changes_no_card(labs, tmp_path):
+    """Others of the same name are named, whether a rollout was opened by name, by id, or listed."""
+    other = Lab(plan=plan(interval="4s"))
+    other.run(20)
+    path = tmp_path / "both.jsonl"
+    export(seal_all(START, [*labs["promoted"].facts, *other.facts]), path)
+    fresh = rollout.read(path)["demo"]
+    assert labs["promoted"].rollout in repr(fresh)
+    listed = rollout.read(path)
+    assert len(repr(listed).splitlines()) == 2
+    assert repr(listed["demo"]) == repr(fresh)
+    assert repr(listed[other.rollout]) == repr(fresh)
 
 
 def test_an_unknown_name_lists_those_that_there_are(recording):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from rollout.decide.record.facts import Decided
 from rollout.errors import InputError
 from rollout.experiment.experiment import Experiment
+from rollout.experiment.frame import Library, to_frame
 from rollout.experiment.tables.evidence import CRASH, TOGETHER
+from rollout.experiment.tables.timeline import WeightRow
 from tests.support.experiments import TABLES
 
 
@@ -89,8 +92,8 @@ def test_the_timeline_has_every_decision_in_its_words(labs, bad):
 def test_the_evidence_is_that_of_the_looks(bad):
     frame = bad.evidence()
     together = frame[frame["guardrail"] == TOGETHER]
-    assert list(together["harm"]) == [look.log10_mean for look in bad.record.looks]
-    assert together["harm"].iloc[-1] >= together["harm_needed"].iloc[-1]
+    assert list(together["log10_harm"]) == [look.log10_mean for look in bad.record.looks]
+    assert together["log10_harm"].iloc[-1] >= together["log10_harm_needed"].iloc[-1]
     assert set(frame["guardrail"]) == {"errors", "latency", "accuracy", CRASH, TOGETHER}
 
 
@@ -261,3 +264,11 @@ def test_health_tells_of_a_version_that_does_not_report(labs):
     silent = Experiment(history(labs["a canary that never answers"].entries))
     frame = silent.health().set_index("question")
     assert frame.loc["errors: do both versions report?", "status"] == "attention"
+
+
+@pytest.mark.parametrize("library", get_args(Library))
+def test_zero_has_no_sign_in_any_frame(library):
+    frame = to_frame([WeightRow(seconds=-0.0, share=-0.0)], WeightRow, library)
+    (row,) = frame.to_pylist() if library == "pyarrow" else [*frame["share"]]
+    share = row["share"] if library == "pyarrow" else row
+    assert math.copysign(1, share) == 1

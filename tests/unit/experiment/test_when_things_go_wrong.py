@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pytest
 
-from rollout.decide.record.facts import HumanSaid, Observed
+from rollout.decide.record.facts import Command, HumanSaid, Observed
 from rollout.experiment.experiment import Experiment
 from rollout.review.history import history
-from tests.support.experiments import TABLES
+from rollout.simulate import Behaviour
+from tests.support.gone_through import list_flaws
 from tests.support.worlds import GOOD, Lab, plan
 
 ERRORS = {"name": "errors", "template": "envoy/errors", "margin": {"absolute": "1%"}}
@@ -54,14 +54,82 @@ def labels_of_one_arm() -> Lab:
     return lab
 
 
+def say(lab: Lab, command: Command) -> None:
+    spoken = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command=command, actor="ada")
+    lab.journal.append([spoken], lab.entries[-1].seq)
+
+
 def paused_for_good() -> Lab:
     lab = begin()
     lab.run(10)
-    spoken = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command="pause", actor="ada")
-    lab.journal.append([spoken], lab.entries[-1].seq)
+    say(lab, "pause")
     lab.run(20)
     assert lab.state.phase == "paused"
     return lab
+
+
+def undone() -> Lab:
+    """Paused, resumed, promoted and undone."""
+    lab = Lab(GOOD, plan=plan(guardrails=[ERRORS]))
+    lab.run(10)
+    say(lab, "pause")
+    lab.run(10)
+    say(lab, "resume")
+    assert lab.run().phase == "promoted"
+    say(lab, "undo")
+    lab.run_until(lambda state: state.phase == "undone")
+    return lab
+
+
+def silent(version: str) -> Callable[[], Lab]:
+    def make() -> Lab:
+        lab = begin()
+        usual = lab.world._one
+
+        def answer(arm, counted, since, metric):
+            return None if counted[0] == version else usual(arm, counted, since, metric)
+
+        setattr(lab.world, "_one", answer)  # noqa: B010  # a method
+        lab.run(60)
+        return lab
+
+    return make
+
+
+def all_alike() -> Lab:
+    """No unit is bad, and all values are in one bucket."""
+    alike = Behaviour(errors=0.0, sigma=1e-9, fails=0.0)
+    latency = {"name": "latency", "template": "envoy/latency", "tolerance": "25%"}
+    own = plan(guardrails=[ERRORS, WORDS, latency], goals=[{"guardrail": "errors"}])
+    lab = Lab(alike, plan=own)
+    lab.world.behaviours = {"v1": alike, "v2": alike}
+    lab.run(40)
+    return lab
+
+
+def nine_tiny_segments() -> Lab:
+    values = [*map(str, range(10))]
+    segments = [{"label": "site", "values": values}]
+    lab = Lab(
+        GOOD, plan=plan(guardrails=[ERRORS], goals=[{"guardrail": "errors"}], segments=segments)
+    )
+    lab.world.often = {f"[site={value}]": 0.0005 for value in values[1:]}
+    lab.run(60)
+    return lab
+
+
+def pairs_without(**world: float) -> Callable[[], Lab]:
+    def make() -> Lab:
+        margin = {"absolute": "10%"}
+        pairs = {"name": "preferred", "pairs": {"series": "summary_pairs_total"}, "margin": margin}
+        own = plan(guardrails=[ERRORS, pairs], goals=[{"guardrail": "preferred"}])
+        lab = Lab(GOOD, plan=own, rate=20.0)
+        for name, value in world.items():
+            setattr(lab.world, name, value)
+        lab.run(40)
+        return lab
+
+    return make
 
 
 WORLDS: dict[str, tuple[Callable[[], Lab], str]] = {
@@ -69,6 +137,13 @@ WORLDS: dict[str, tuple[Callable[[], Lab], str]] = {
     "a metric renamed in mid-flight": (renamed, "verdicts"),
     "labels of one version only": (labels_of_one_arm, "verdicts"),
     "paused": (paused_for_good, ""),
+    "paused, resumed and undone": (undone, ""),
+    "no data of the canary": (silent("v2"), "errors"),
+    "no data of stable": (silent("v1"), "errors"),
+    "all alike": (all_alike, ""),
+    "ten segments, nine tiny": (nine_tiny_segments, ""),
+    "ties only": (pairs_without(ties=1.0), ""),
+    "one first place only": (pairs_without(canary_first=1.0), ""),
 }
 
 
@@ -78,14 +153,10 @@ def wrong(request) -> tuple[Experiment, str]:
     return Experiment(history(make().entries)), blind
 
 
-@pytest.mark.parametrize("name", [*TABLES, "aa"])
-def test_no_table_has_a_nan_and_every_chart_is_drawn(wrong, name):
+@pytest.mark.usefixtures("undrawn")
+def test_nothing_that_an_experiment_offers_breaks_or_has_a_nan(wrong):
     exp, _ = wrong
-    frame = exp.aa(5) if name == "aa" else getattr(exp, name)()
-    for column in frame.columns:
-        assert not any(isinstance(own, float) and math.isnan(own) for own in frame[column])
-    if name != "quantiles":
-        assert getattr(exp.plot, name)().axes
+    assert list_flaws(exp) == []
 
 
 def test_what_is_missing_is_told(wrong):
@@ -104,6 +175,7 @@ def test_what_was_never_compared_is_not_enough_in_every_table_that_compares(wron
     exp, _ = wrong
     rows = exp.scorecard().to_dict("records")
     silent = {row["guardrail"] for row in rows if not row["canary_units"]}
+    silent -= {*exp.pairs()["guardrail"]}  # pairs have a table of their own
     for table in (exp.uplift(), exp.sensitivity()):
         own = table[table["canary_units"] == 0]
         assert silent <= set(own["guardrail"])

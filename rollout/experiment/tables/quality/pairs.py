@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from analysis.counting.counts import Counts
 from analysis.rates.sign_test import PairCounts, SignTest
 from analysis.verdict.pairs_test import PairsTest, count_decided
+from rollout.experiment.tables.quality.newest_judge import leave_out_others
 from rollout.experiment.tables.rates import find_wilson
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
@@ -62,7 +63,7 @@ def _list_rows(
 ) -> Iterator[PairsRow]:
     looks = [
         units.counts
-        for units in record.units
+        for units in leave_out_others(record, record.units)
         if units.guardrail == guardrail.name and units.use != "learn"
     ]
     level = record.state.plan.spec.false_winner

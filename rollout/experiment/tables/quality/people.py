@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from analysis.counting.counts import Counts, EvidenceError
 from analysis.rates.prediction_powered import JointTable, PoweredShare, estimate_share
+from rollout.experiment.tables.quality.newest_judge import list_times
 from rollout.experiment.tables.rates import VERSIONS, quantiles
 from rollout.plan.fields.metric import HumanLabels
 from rollout.review.history import RecordedRollout
@@ -29,7 +30,7 @@ class QualityRow:
     both say the same, `kappa` how much of that is beyond chance. Else `combined` is `not
     combinable`, and both stand apart. `delay_above` and `delay_up_to` are the edges between which
     the median of how long a label took lies. `other` labels say neither good nor bad. `note` says
-    what is not enough.
+    what is not enough. With another version of the judge all of it starts anew.
     """
 
     guardrail: str
@@ -71,7 +72,8 @@ class _VersionRead:
 
 
 def _read(record: RecordedRollout, name: str, labels: HumanLabels, version: str) -> _VersionRead:
-    judged, people = _add_up(record, labels.of), _add_up(record, name)
+    looks = list_times(record, labels.of)  # of others the scores do not count
+    judged, people = _add_up(record, labels.of, looks), _add_up(record, name, looks)
     scored, scored_bad, _, _ = _of(judged, version)
     labelled, human_bad, other, cells = _of(people, version)
     labelled -= other
@@ -164,11 +166,11 @@ def _subtract(own: float | None, other: float | None) -> float | None:
     return None if own is None or other is None else own - other
 
 
-def _add_up(record: RecordedRollout, name: str) -> Counts:
-    """Return a guardrail's counts over the looks after the warm-up, of the newest layout."""
+def _add_up(record: RecordedRollout, name: str, looks: Collection[float]) -> Counts:
+    """Return a guardrail's counts over such looks after the warm-up, of the newest layout."""
     total = Counts()
     for units in record.units:
-        if units.guardrail == name and units.use == "update":
+        if units.guardrail == name and units.use == "update" and units.at in looks:
             try:
                 total += units.counts
             except EvidenceError:
