@@ -137,7 +137,8 @@ def find_chips(state: RolloutState, status: Report | None = None) -> Iterable[tu
 
 
 def _lasts(state: RolloutState, end: float) -> str:
-    taken = duration(max(round(end - state.started_at), 0))
+    # By its own clock where the wall clock was set back meanwhile.
+    taken = duration(max(round(max(end, state.clock) - state.started_at), 0))
     return f"decided in {taken}" if state.is_terminal else f"under way for {taken}"
 
 
