@@ -214,7 +214,8 @@ def test_a_blindness_is_told_by_the_time_that_was_lived_through():
 
 def test_a_person_s_clock_sets_nothing_back(entries):
     first = histories(entries)[0].entries
-    asked = HumanSaid(rollout=first[0].fact.rollout, at=first[0].fact.at - 3600, command="resume")
+    early = first[0].fact.at - 3600
+    asked = HumanSaid(rollout=first[0].fact.rollout, at=early, command="resume", actor="ana")
     at = len(first) - 1
-    spoken = [*first[:at], Entry(first[at].seq, asked, ""), *first[at:]]
+    spoken = [*first[:at], replace(first[at], fact=asked), *first[at:]]
     assert history(spoken).lasted == history(first).lasted
