@@ -28,7 +28,7 @@ class _Untitled(GenerateJsonSchema):
 def schema(model: type[BaseModel] = Plan, identity: str = ID) -> dict[str, Any]:
     """The schema of one document, as plain data; the lists of a plan are bounded."""
     body: Any = _tidy(model.model_json_schema(schema_generator=_Untitled))
-    body = _allow_stored(body) if identity in {ID, TEMPLATE_ID} else body
+    body = _allow_stored(body) if model is Plan or identity == TEMPLATE_ID else body
     bounded: dict[str, Any] = bound_lists(body) if model is Plan else body
     return {"$schema": _Untitled.schema_dialect, "$id": identity} | bounded
 
