@@ -127,10 +127,10 @@ def test_a_confirmation_reads_no_journal_from_its_beginning():
     lab.run()
     assert isinstance(lab.journal, MemoryJournal)
     journal = ReadBackwards(lab.journal.rows())
-    said = worded("confirm", actor="ada", reason="", now=lab.clock.now())
+    command = worded("confirm", actor="ada", reason="", now=lab.clock.now())
     with pytest.raises(InputError, match="known: demo, older"):
-        record_confirmation(journal, "typo", said)
+        record_confirmation(journal, "typo", command)
     with pytest.raises(InputError, match="nothing says that traffic does not follow"):
-        record_confirmation(journal, "older", said)
-    (entry,) = record_confirmation(journal, lab.plan.name, said)
+        record_confirmation(journal, "older", command)
+    (entry,) = record_confirmation(journal, lab.plan.name, command)
     assert entry.fact.rollout == lab.rollout

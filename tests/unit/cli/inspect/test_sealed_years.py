@@ -35,8 +35,8 @@ def years(tmp_path_factory):
             head = opened.head()
         more = () if key.exists() else ("--new-key", "hospital.example/s")
         if more:
-            made = call("checkpoint", "--journal", journal, "--key", key, *more)
-            (folder / "v").write_text(made.stdout.splitlines()[0])
+            printed = call("checkpoint", "--journal", journal, "--key", key, *more)
+            (folder / "v").write_text(printed.stdout.splitlines()[0])
         call("checkpoint", "--journal", journal, "--key", key, "--to", signed)
         sealed = folder / f"{year}.jsonl"
         done = call(
@@ -95,7 +95,7 @@ def test_a_later_segment_is_refused_with_what_makes_it_whole(years, tmp_path):
 
 def test_a_recording_that_lost_a_year_is_not_called_whole(years, tmp_path):
     whole = tmp_path / "whole.jsonl"
-    kept = [line for year in (0, 2) for line in _read_lines(years / f"{year}.jsonl")[1:]]
-    whole.write_text("".join(kept))
+    lines = [line for year in (0, 2) for line in _read_lines(years / f"{year}.jsonl")[1:]]
+    whole.write_text("".join(lines))
     assert call("verify", "--journal", whole).exit_code == 1
     assert call("log", "--journal", whole).exit_code == 1
