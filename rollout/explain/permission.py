@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from rollout.decide.record.reasons import Reason, first_reason
 from rollout.decide.rules.view import View
 from rollout.decide.state.rollout import Phase, RolloutState
 from rollout.decide.text.measurement import NEAR
@@ -29,7 +30,6 @@ _PROMOTED: frozenset[Phase] = frozenset({"promoting", "following", "promoted"})
 _HELD: Mapping[Phase, str] = {
     "paused": "the rollout is paused",
     "waiting": "the rollout has not taken its first step",
-    "observed": "the observation has ended (surefoot retry observes again)",
     "retreated": "the canary has gone back, and climbs again later",
 }
 
@@ -39,7 +39,9 @@ class Permission:
     """The answer for one rollout at one moment; `weight` is the canary's share, 0 to 1.
 
     `why` is a sentence, `decision` the number of the newest decision (0 before the first), and
-    `guardrails` has the verdict of each. The field names are the keys of `verdict --json`.
+    `guardrails` has the verdict of each. `rolls_back` is true where it is to stop because it is
+    rolled back, is to be or would be, and not because nobody judges it any more. The field names
+    are the keys of `verdict --json`.
     """
 
     rollout: str
@@ -51,6 +53,7 @@ class Permission:
     weight: float
     decision: int
     guardrails: Mapping[str, str]
+    rolls_back: bool
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of `verdict --json` and of the API, whose keys are stable."""
@@ -60,7 +63,8 @@ class Permission:
 def give_permission(rollout: str, state: RolloutState, goal: Goal, now: float) -> Permission:
     """Answer whether the canary may get more weight, or all of it, at `now` in unix seconds.
 
-    stop: it is rolled back or undone, or is about to be. wait: what is needed is not known or not
+    stop: it is rolled back or undone, or is about to be; or its observation has ended and proved
+    nothing, so that asking again would not help. wait: what is needed is not known or not
     there yet. go for a step: every guardrail has fresh data, and the evidence of harm is at a
     distance from a rollback; for a promotion each is proven safe too.
     """
@@ -76,6 +80,7 @@ def give_permission(rollout: str, state: RolloutState, goal: Goal, now: float) -
         weight=state.live.served_share,
         decision=state.delivery.decision,
         guardrails={name: own.kind for name, own in rollout_view.judgement.verdicts.items()},
+        rolls_back=answer == "stop" and _is_going_back(state, rollout_view),
     )
     return redact_values(permission)
 
@@ -89,6 +94,13 @@ def _judge(state: RolloutState, now: View, goal: Goal) -> tuple[Answer, str]:
         verb = "would" if state.authority == "observe" else "is to"
         cause = join(now.judgement.cause)
         return "stop", f"harm is shown by {cause}: the canary {verb} be rolled back"
+    return (
+        _judge_observed(state, now) if state.phase == "observed" else _judge_going(state, now, goal)
+    )
+
+
+def _judge_going(state: RolloutState, now: View, goal: Goal) -> tuple[Answer, str]:
+    """Answer for a canary that is compared and shows no harm."""
     if obstacle := _describe_phase(state) or _find_obstacle(state, now):
         return "wait", obstacle
     if goal == "promotion" and not now.judgement.safe:
@@ -104,6 +116,34 @@ def _describe_phase(state: RolloutState) -> str:
     if state.phase == "paused" and state.pause is not None:
         return state.pause.sentence
     return _HELD.get(state.phase, "")
+
+
+def _judge_observed(state: RolloutState, now: View) -> tuple[Answer, str]:
+    """Answer for an observation that has ended without harm: nothing more will be known of it."""
+    ended = state.last.sentence if state.last else "the observation has ended"
+    if now.judgement.safe:
+        return "go", "the observation has ended with every guardrail proven safe"
+    if _find_wish_at_end(state) == "promote":
+        return "go", ended
+    return "stop", f"nobody looks any more (surefoot retry observes again): {ended}"
+
+
+def _is_going_back(state: RolloutState, now: View) -> bool:
+    """Return whether a canary that is to stop is rolled back, is to be, or would be."""
+    if state.phase != "observed":
+        return True
+    return bool(now.judgement.harmful) or _find_wish_at_end(state) == "roll back"
+
+
+def _find_wish_at_end(state: RolloutState) -> str:
+    """Return what full authority would have done at the last look; empty where a person ended it.
+
+    A person ends an observation by `abort`, which says nothing of the canary.
+    """
+    last = state.last
+    if last is None or last.would is None or first_reason(last.reasons) is Reason.HUMAN:
+        return ""
+    return last.would.action
 
 
 def _judge_promoted(state: RolloutState, now: View) -> tuple[Answer, str]:

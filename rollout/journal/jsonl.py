@@ -75,10 +75,12 @@ def parse_lines(lines: Iterable[str], first: int = 1) -> list[Row]:
     `first` is the number of the first line in its file.
     """
     numbered = enumerate(lines, start=first)
-    return [_parse_line(number, line) for number, line in numbered if line.strip()]
+    parsed = (_parse_line(number, line) for number, line in numbered if line.strip())
+    return [row for row in parsed if row is not None]
 
 
-def _parse_line(number: int, line: str) -> Row:
+def _parse_line(number: int, line: str) -> Row | None:
+    """Return a line's row; None for the head of a segment that holds a journal's first entries."""
     try:
         # Without these hooks Python takes the last of two members, and NaN, which is no JSON.
         members = json.loads(
@@ -89,7 +91,8 @@ def _parse_line(number: int, line: str) -> Row:
     if isinstance(members, dict) and "segment" in members:
         if number > 1:
             raise JournalError(f"line {number} is the first of a sealed segment: it was moved here")
-        raise JournalError("this is a sealed segment, no whole journal: surefoot verify reads it")
+        _check_begins(members["segment"])
+        return None
     if not isinstance(members, dict) or {key: type(members[key]) for key in members} != _MEMBERS:
         raise JournalError(
             f"line {number} is not a journal entry: it needs seq, previous, hash and fact"
@@ -99,6 +102,16 @@ def _parse_line(number: int, line: str) -> Row:
     except ValueError as error:  # 1e999 is infinite to Python, and no JSON
         raise JournalError(f"line {number} is not a journal entry: {error}") from error
     return Row(members["seq"], text, members["previous"], members["hash"])
+
+
+def _check_begins(head: object) -> None:
+    """Raise JournalError unless a segment begins with the first entry: it is a recording then."""
+    first = head.get("first") if isinstance(head, dict) else None
+    if first != 1:
+        raise JournalError(
+            "this sealed segment begins later than its journal: surefoot verify reads it; after "
+            "those before it, each without its first line (tail -qn +2), every command does"
+        )
 
 
 def _reject_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

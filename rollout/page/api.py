@@ -32,7 +32,8 @@ from rollout.page.reader import JournalReader
 from rollout.page.views import page_of
 from rollout.redact import redact_values
 
-BASE = "/api/v1"
+_ROOT = "/api"
+BASE = f"{_ROOT}/v1"
 GATE = f"{BASE}/gate/"
 """Where callers ask that can send no header; a secret in the path stands for the token."""
 
@@ -45,6 +46,11 @@ _GATES: Mapping[str, tuple[Goal, Answer]] = {
 """What a gate is asked for, and the answer that opens it."""
 
 _Document = dict[str, Any]
+
+
+def is_asked(path: str) -> bool:
+    """Return whether a path is the API's, also one that no version of it has: it answers JSON."""
+    return path == _ROOT or path.startswith(f"{_ROOT}/")
 
 
 def build_routes(reader: JournalReader, access: PageAccess) -> list[Route]:
@@ -126,7 +132,7 @@ def _ask_gate(reader: JournalReader, access: PageAccess, request: Request) -> Re
         goal, opening = gate
         with contextlib.suppress(InputError):  # its message lists the names that there are
             permission = _give_permission(reader, request.path_params["name"], goal)
-            is_open = permission.answer == opening
+            is_open = permission.answer == opening and (opening == "go" or permission.rolls_back)
     return JSONResponse({"open": is_open}, 200 if is_open else 403)
 
 
@@ -202,7 +208,7 @@ def _operation(
     refused = {"content": {"application/json": {"schema": _reference("Error")}}}
     answers: _Document = {
         "200": {"description": "as asked", "content": {"application/json": {"schema": schema}}},
-        "401": {"description": "no token"},
+        "401": {"description": "no token", **refused},
         "503": {"description": "the journal cannot be read", **refused},
     }
     answers |= {str(code): {"description": "refused", **refused} for code in refusals}

@@ -87,12 +87,21 @@ class Guard:
         cookie = Request(scope).cookies.get(self.access.cookie_name)
         if self.access.may_see(headers.get("authorization"), cookie):
             return None
-        if "text/html" in headers.get("accept", ""):
-            return RedirectResponse(
-                find_sign_in(scope["path"], scope["query_string"].decode("latin-1")), 303
-            )
-        words = "sign in, or send the token as `Authorization: Bearer TOKEN`"
-        return PlainTextResponse(words, 401)
+        return _ask_for_token(scope, headers)
+
+
+def _ask_for_token(scope: Scope, headers: Headers) -> Response:
+    """Lead a browser to the sign-in, and tell a program how it is let in."""
+    if "text/html" in headers.get("accept", ""):
+        query = scope["query_string"].decode("latin-1")
+        return RedirectResponse(find_sign_in(scope["path"], query), 303)
+    words, scheme = (
+        "send the token as `Authorization: Bearer TOKEN`",
+        {"www-authenticate": "Bearer"},
+    )
+    if api.is_asked(scope["path"]):
+        return JSONResponse({"error": words}, 401, scheme)
+    return PlainTextResponse(f"sign in, or {words}", 401, scheme)
 
 
 def _is_open(path: str) -> bool:
@@ -271,6 +280,6 @@ async def _refused(pages: PageSet, request: Request, error: Exception) -> Respon
 
 
 def _show_error(pages: PageSet, request: Request, words: str, status: int) -> Response:
-    if request.url.path.startswith(api.BASE):
+    if api.is_asked(request.url.path):
         return JSONResponse({"error": words}, status)
     return HTMLResponse(pages.error(words, is_signed_in=not _is_open(request.url.path)), status)

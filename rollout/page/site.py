@@ -6,12 +6,36 @@ from collections.abc import Iterator
 from itertools import chain, product
 from pathlib import Path
 
+from rollout.errors import InputError
 from rollout.journal.owned_file import replace_file
 from rollout.page.charts import CHARTS, THEMES, are_available
 from rollout.page.pages import PageSet
 from rollout.page.render import FileLinks
 
 _FILES = ("style.css", "icon.svg")
+_INDEX = FileLinks().home()
+_MARK = b" \xc2\xb7 Surefoot</title>"  # of each page that we ever wrote
+_HEAD = 4096  # bytes in which it stands
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder is empty, not there yet, or holds a site of ours.
+
+    Raises InputError for one with files of others, OSError for one that cannot be read.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    index = folder / _INDEX
+    if index.is_symlink() or not index.is_file():
+        is_ours = False
+    else:
+        with index.open("rb") as file:
+            is_ours = _MARK in file.read(_HEAD)
+    if not is_ours:
+        raise InputError(
+            f"{folder} is not empty, and holds no site that surefoot wrote: name another folder, "
+            "or add --force to write into this one"
+        )
 
 
 def write_site(pages: PageSet, folder: Path) -> int:

@@ -57,9 +57,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Bar:
-    """A guardrail's evidence as a picture: shares of what decides, and an interval.
+    """A guardrail's evidence as a picture: shares of what decides in percent, and an interval.
 
-    Places on the axis are from 0 to 100; None where there is nothing to draw.
+    A share may be above 100, and is drawn up to there. Places on the axis are from 0 to 100; None
+    where there is nothing to draw.
     """
 
     line: Line
@@ -136,7 +137,8 @@ def find_chips(state: RolloutState, status: Report | None = None) -> Iterable[tu
 
 
 def _lasts(state: RolloutState, end: float) -> str:
-    taken = duration(max(round(end - state.started_at), 0))
+    # By its own clock where the wall clock was set back meanwhile.
+    taken = duration(max(round(max(end, state.clock) - state.started_at), 0))
     return f"decided in {taken}" if state.is_terminal else f"under way for {taken}"
 
 
@@ -165,9 +167,7 @@ def bars(lines: Iterable[Line]) -> list[Bar]:
 
 def _bar(line: Line) -> Bar:
     readout = line.readout
-    harm, safe = (
-        round(min(max(share or 0.0, 0.0), 1.0) * 100) for share in (readout.harm, readout.safe)
-    )
+    harm, safe = (round(max(share or 0.0, 0.0) * 100) for share in (readout.harm, readout.safe))
     if readout.ratio is not None:
         return Bar(line, harm, safe, words=f"{readout.ratio:.2f} times stable's")
     if readout.estimate is None:

@@ -11,6 +11,7 @@ from rollout.decide.record.facts import Decided, Observed, Started
 from rollout.decide.state.rollout import RolloutState
 from rollout.journal.index import by_rollout
 from rollout.ports import Entry
+from rollout.review.elapsed import list_elapsed
 from rollout.review.look import Look, looks
 from rollout.review.units import LookUnits, list_segment_units, list_units
 
@@ -55,9 +56,14 @@ class RecordedRollout:
         return self.entries[-1].fact.at
 
     @cached_property
+    def elapsed(self) -> tuple[float, ...]:
+        """Seconds since the start at each entry."""
+        return tuple(list_elapsed(self.entries, self.states))
+
+    @cached_property
     def weights(self) -> tuple[Weight, ...]:
         """The canary's share of traffic after each change."""
-        return tuple(_find_weight_changes(self.entries, self.states))
+        return tuple(_find_weight_changes(self.entries, self.states, self.elapsed))
 
     @cached_property
     def looks(self) -> tuple[Look, ...]:
@@ -77,7 +83,7 @@ class RecordedRollout:
     @property
     def lasted(self) -> float:
         """Seconds from the start to the last entry."""
-        return self.ended_at - self.state.started_at
+        return self.elapsed[-1]
 
     @property
     def decisions(self) -> tuple[Look, ...]:
@@ -129,14 +135,14 @@ def _fold_states(entries: Sequence[Entry]) -> list[RolloutState]:
 
 
 def _find_weight_changes(
-    entries: Sequence[Entry], states: Sequence[RolloutState]
+    entries: Sequence[Entry], states: Sequence[RolloutState], elapsed: Sequence[float]
 ) -> Iterator[Weight]:
     """Yield the split at the start, and each split that the mesh shows after it.
 
     `state.split` is what the mesh confirmed, not what a decision asked for.
     """
     last_split = None
-    for entry, state in zip(entries, states, strict=True):
+    for entry, state, seconds in zip(entries, states, elapsed, strict=True):
         if state.split != last_split:
             last_split = state.split
-            yield Weight(entry.seq, entry.fact.at - state.started_at, last_split.share)
+            yield Weight(entry.seq, seconds, last_split.share)

@@ -22,6 +22,7 @@ from rollout.decide.state.rollout import RolloutState
 from rollout.decide.step import step
 from rollout.decide.text.suppression import find_suppressed
 from rollout.ports import Entry
+from rollout.review.elapsed import list_elapsed
 
 PARTS = ("action", "split", "reasons", "numbers", "would")
 """The fields that a replay must reproduce; texts may differ, see `_compared`."""
@@ -53,11 +54,13 @@ class GuardrailAtLook:
 class Look:
     """One look: `decided` is the decision in the journal, `again` the decision of the replay.
 
-    Both are None when the look changed nothing. `log10_mean` is the evidence that a rollback rests
-    on; `log10_crash` is the term that the crash watch adds to it, `log10_segments` that of all
-    segments together whose numbers are told. `controller` is the build that recorded the look.
+    `at` is in unix time, `seconds` since the start. Both decisions are None when the look changed
+    nothing. `log10_mean` is the evidence that a rollback rests on; `log10_crash` is the term that
+    the crash watch adds to it, `log10_segments` that of all segments together whose numbers are
+    told. `controller` is the build that recorded the look.
     """
 
+    at: float
     seconds: float
     share: float
     readings: tuple[GuardrailAtLook, ...]
@@ -132,14 +135,16 @@ def looks(entries: Sequence[Entry], states: Sequence[RolloutState]) -> Iterator[
 
     A look is an observation with the decision at the same time, or either alone.
     """
+    elapsed = list_elapsed(entries, states)
     for index, entry in enumerate(entries):
+        at, seconds = entry.fact.at, elapsed[index]
         if isinstance(entry.fact, Observed):
             after = entries[index + 1] if index + 1 < len(entries) else None
-            yield _build_look(states[index], entry.fact.at, _match_decision(entry, after))
+            yield _build_look(states[index], at, seconds, _match_decision(entry, after))
         elif isinstance(entry.fact, Decided) and not _match_decision(entries[index - 1], entry):
             # The state before the decision: `step` decided on it, and folding it in changes it.
             # Index 0 cannot occur: a rollout's first entry is `started`.
-            yield _build_look(states[index - 1], entry.fact.at, entry)
+            yield _build_look(states[index - 1], at, seconds, entry)
 
 
 def _match_decision(observed: Entry, following: Entry | None) -> Entry | None:
@@ -154,11 +159,12 @@ def _match_decision(observed: Entry, following: Entry | None) -> Entry | None:
     return following if following.fact.at == observed.fact.at else None
 
 
-def _build_look(state: RolloutState, at: float, decided: Entry | None) -> Look:
+def _build_look(state: RolloutState, at: float, seconds: float, decided: Entry | None) -> Look:
     rollout_view = view(state, at)
     crash = rollout_view.judgement.log_crash
     return Look(
-        seconds=at - state.started_at,
+        at=at,
+        seconds=seconds,
         share=state.split.served_share,
         readings=tuple(_build_reading(rollout_view, name) for name in state.guardrails),
         log10_mean=_to_log10(rollout_view.judgement.log_joint),

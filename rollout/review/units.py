@@ -14,6 +14,7 @@ from rollout.decide.record.facts import Observed
 from rollout.decide.state.rollout import RolloutState
 from rollout.plan.model.guardrail import Guardrail
 from rollout.ports import Entry
+from rollout.review.elapsed import list_elapsed
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,18 @@ def list_segment_units(
 def _count_looks(
     entries: Sequence[Entry], states: Sequence[RolloutState], guardrails: Sequence[Guardrail]
 ) -> Iterator[LookUnits]:
-    for (before, after), entry in zip(pairwise(states), entries[1:], strict=True):
+    timed = zip(entries[1:], list_elapsed(entries, states)[1:], strict=True)
+    for (before, after), (entry, seconds) in zip(pairwise(states), timed, strict=True):
         if isinstance(entry.fact, Observed) and not is_over(before):
-            yield from _count(before, after, entry.fact, guardrails)
+            yield from _count(before, after, entry.fact, seconds, guardrails)
 
 
 def _count(
-    before: RolloutState, after: RolloutState, fact: Observed, guardrails: Sequence[Guardrail]
+    before: RolloutState,
+    after: RolloutState,
+    fact: Observed,
+    seconds: float,
+    guardrails: Sequence[Guardrail],
 ) -> Iterator[LookUnits]:
     for guardrail in guardrails:
         own, then = before.measured[guardrail.name], after.measured[guardrail.name]
@@ -65,7 +71,7 @@ def _count(
         units_before = 0 if has_begun_anew else own.test.canary_units
         yield LookUnits(
             at=fact.at,
-            seconds=fact.at - before.started_at,
+            seconds=seconds,
             share=before.split.served_share,
             guardrail=guardrail.name,
             counts=counts,

@@ -15,9 +15,10 @@ from rollout.cli.act.command import RETRIES, command_of
 from rollout.errors import JournalMovedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rollout.decide.record.facts import HumanSaid
+    from rollout.journal.backwards import StoredJournal
     from rollout.ports import Entry, Journal
     from rollout.tick.attempts import OldVersionCheck
     from rollout.tick.fleet import Fleet
@@ -32,20 +33,47 @@ def record_undo_or_retry(
     Raises InputError for an unknown name or a command that cannot apply, JournalMovedError when
     other writers win every attempt to append.
     """
+    return _record(journal, name, command, lambda fleet: fleet.read(journal), check)
+
+
+def record_confirmation(journal: StoredJournal, name: str, command: HumanSaid) -> Sequence[Entry]:
+    """Append that traffic follows the newest rollout of that name, which hangs on no other.
+
+    Entries from before it began are not read. Raises as `record_undo_or_retry`.
+    """
+    from rollout.journal.backwards import find_newest_start, scan_after
+    from rollout.journal.index import matching
+
+    def begin(fleet: Fleet) -> Iterable[Entry]:
+        first, plan_names = find_newest_start(journal, name)
+        matching(plan_names, name)
+        return fleet.read_from(first, scan_after(journal, first - 1))
+
+    return _record(journal, name, command, begin)
+
+
+def _record(
+    journal: Journal,
+    name: str,
+    command: HumanSaid,
+    begin: Callable[[Fleet], Iterable[Entry]],
+    check: OldVersionCheck | None = None,
+) -> Sequence[Entry]:
     from rollout.build import read_build
     from rollout.tick.attempts import facts_for
     from rollout.tick.fleet import Fleet
 
     fleet, plan_names = Fleet(), dict[str, str]()
+    entries = begin(fleet)
     for _ in range(RETRIES):
         # Read and decide again in each attempt: the entries in between may change the outcome.
-        rollout = _find_newest_attempt(fleet, fleet.read(journal), plan_names, name)
+        rollout = _find_newest_attempt(fleet, entries, plan_names, name)
         fact = command.model_copy(update={"rollout": rollout})
         facts = facts_for(fleet, fact, read_build(), check)
         try:
             return journal.append(facts, fleet.head)
         except JournalMovedError:
-            continue
+            entries = fleet.read(journal)
     raise JournalMovedError(
         "nothing was recorded, since other writers keep appending: repeat the command"
     )
@@ -99,7 +127,7 @@ undo = command_of(
 confirm = command_of(
     "confirm",
     "Say that traffic follows the last write, where the counts said otherwise.",
-    record_undo_or_retry,
+    record_confirmation,
 )
 retry = command_of(
     "retry",

@@ -19,15 +19,16 @@ from rollout.cli.author.files import (
     read_files,
     read_text,
 )
+from rollout.cli.author.findings import NOTE
 from rollout.cli.options.prometheus import prometheus_options
 from rollout.cli.options.templates import templates_option
 from rollout.cli.text.plan import in_words, list_notes
-from rollout.errors import BAD_INPUT, InputError
+from rollout.errors import BAD_INPUT, InputError, Mistake
 from rollout.observe.access.check import find_access_mistakes
 from rollout.observe.access.settings import PrometheusSettings
 from rollout.plan.fields.codes import CODES
 from rollout.plan.model.plan import Plan
-from rollout.plan.reading.load import load, may_hold_plan
+from rollout.plan.reading.load import find_document, load, may_hold_plan
 from rollout.plan.reading.templates import load_templates, make_context
 
 # Also a kind or a version that is mistyped: in a file alone it is a mistake, and a folder must not
@@ -92,6 +93,11 @@ def check(
         for file, plan in checked.accepted:
             applied = plan.reading_by_default(settings.default)
             checked.mistakes += find_access_mistakes(applied, checked.texts[file], file, accesses)
+    checked.notes = [
+        note
+        for file, plan in checked.accepted
+        for note in _place_notes(checked.texts[file], file, plan)
+    ]
     lines = (f"{file}: {in_words(plan)}" for file, plan in checked.accepted)
     click.echo(checked.render(output, "surefoot check", lines, plans=_list_plans(checked)))
     if checked.mistakes:
@@ -117,6 +123,15 @@ def _may_hold_plan(file: str) -> bool:
         return may_hold_plan(read_text(file))
     except InputError:
         return True
+
+
+def _place_notes(text: str, file: str, plan: Plan) -> Iterator[Mistake]:
+    """Yield a plan's notes at its name, for a file of several."""
+    notes = list_notes(plan)
+    if notes:
+        document = find_document(plan.name, text, file)
+        _, node = document.find(("metadata", "name"))
+        yield from (document.mistake(node, NOTE, f"{plan.name}: {words}") for words in notes)
 
 
 def _list_plans(checked: CheckedFiles[Plan]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,12 +16,12 @@ from rollout.errors import InputError
 
 Shell = Literal["bash", "zsh", "fish"]
 
-# Where each shell looks without a change of its start-up files; zsh has no such place.
+# Where each shell looks; zsh needs to be told of its folder in a start-up file.
 _PLACES: Mapping[Shell, str] = {
     "bash": "bash-completion/completions/surefoot",
     "fish": "fish/vendor_completions.d/surefoot.fish",
+    "zsh": "zsh/site-functions/_surefoot",
 }
-_ZSH = "surefoot completion zsh > ~/.zfunc/_surefoot, with fpath+=~/.zfunc before compinit"
 
 
 @click.command(
@@ -28,10 +29,10 @@ _ZSH = "surefoot completion zsh > ~/.zfunc/_surefoot, with fpath+=~/.zfunc befor
     epilog="""\b
 Examples:
   surefoot completion bash --install
-  surefoot completion zsh > ~/.zfunc/_surefoot     with fpath+=~/.zfunc before compinit""",
+  surefoot completion zsh --install     then add the line that it prints to ~/.zshrc""",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.option("--install", is_flag=True, help="Write it where the shell looks for it (bash, fish).")
+@click.option("--install", is_flag=True, help="Write it where the shell looks for it.")
 @click.pass_context
 def completion(ctx: click.Context, shell: Shell, *, install: bool) -> None:
     """Print the completion script of a shell, or install it for this user."""
@@ -39,14 +40,20 @@ def completion(ctx: click.Context, shell: Shell, *, install: bool) -> None:
     if not install:
         click.echo(script)
         return
-    if shell not in _PLACES:
-        raise InputError(f"zsh has no folder of its own for this: {_ZSH}")
-    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    path = Path(home, _PLACES[shell])
+    path = _find_data_folder() / _PLACES[shell]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, f"{script}\n".encode())
-    needed = " that loads the package bash-completion" if shell == "bash" else ""
-    click.echo(f"{path} is written; it works in a new {shell}{needed}")
+    needed = {
+        "bash": " that loads the package bash-completion",
+        "zsh": f" whose ~/.zshrc has, before compinit: fpath+=({shlex.quote(str(path.parent))})",
+    }
+    click.echo(f"{path} is written; it works in a new {shell}{needed.get(shell, '')}")
+
+
+def _find_data_folder() -> Path:
+    """Return the user's data folder. Source: XDG Base Directory, which ignores relative ones."""
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return named if named.is_absolute() else Path.home() / ".local" / "share"
 
 
 def _make_script(root: click.Context, shell: Shell) -> str:

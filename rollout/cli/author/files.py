@@ -33,6 +33,7 @@ class CheckedFiles(Generic[T]):
 
     accepted: list[tuple[str, T]] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    notes: list[Mistake] = field(default_factory=list)  # for forms that have a place for them
     texts: dict[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()  # of the files
 
@@ -53,11 +54,11 @@ class CheckedFiles(Generic[T]):
             case "json":
                 return self.to_json(**accepted)
             case "github":
-                return findings.to_github(self.mistakes)
+                return findings.to_github(self.mistakes, self.notes)
             case "sarif":
-                return findings.to_sarif(self.mistakes)
+                return findings.to_sarif(self.mistakes, self.notes)
             case "junit":
-                return findings.to_junit(command, self.names, self.mistakes)
+                return findings.to_junit(command, self.names, self.mistakes, self.notes)
         return self.describe(lines)
 
     def to_json(self, **accepted: Any) -> str:

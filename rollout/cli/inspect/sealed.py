@@ -53,7 +53,8 @@ def verify_segment(
                 f"the checkpoint of {size:,} entries was signed over other entries: some were "
                 "written anew"
             )
-    more = f", and {len(inside):,} more checkpoints hold" if inside else ""
+    noun = "checkpoint holds" if len(inside) == 1 else "checkpoints hold"
+    more = f", and {len(inside):,} more {noun}" if inside else ""
     return f"{words} and signed with all before them{more}{chain}"
 
 

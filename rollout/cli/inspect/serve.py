@@ -86,16 +86,22 @@ Open index.html in the folder: no server and no network is needed.""",
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @journal_option(READ)
-def site(folder: Path, journal: JournalLocation | None) -> None:
-    """Write every page of a journal into FOLDER: rollouts, services, decisions, the log."""
+@click.option("--force", is_flag=True, help="Write also into a folder that holds other files.")
+def site(folder: Path, journal: JournalLocation | None, *, force: bool) -> None:
+    """Write every page of a journal into FOLDER: rollouts, services, decisions, the log.
+
+    A site of ours in FOLDER is replaced; a folder with other files is refused.
+    """
     from rollout.errors import InputError
     from rollout.journal.location import default_path
     from rollout.page.render import FileLinks
-    from rollout.page.site import write_site
+    from rollout.page.site import check_folder, write_site
 
     missing = "the page needs more packages: pip install 'surefoot[page]'"
     with open_pages(journal or default_path(), FileLinks()) as pages:
         try:
+            if not force:
+                check_folder(folder)
             count = write_site(pages, folder)
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror}") from error

@@ -26,8 +26,8 @@ Examples:
   surefoot verdict discharge-summarizer-v3 --for promotion --json | jq -r .why
 
 \b
-Exit codes: 0 go, 4 stop (it is, or is to be, rolled back), 75 wait and ask again;
-1 failed, 2 bad input.""",
+Exit codes: 0 go, 4 stop (it is, or is to be, rolled back; or its observation has ended
+without a proof), 75 wait and ask again; 1 failed, 2 bad input.""",
 )
 @click.argument("name")
 @journal_option(READ)

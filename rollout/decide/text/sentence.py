@@ -32,6 +32,8 @@ class SentenceView(Protocol):
     @property
     def judgement(self) -> Judgement: ...
 
+    def blind_for(self, name: str) -> float: ...
+
 
 class Chosen(Protocol):
     """What a sentence tells: a choice, or a recorded decision."""
@@ -149,6 +151,6 @@ def _describe_reasons(
 
 
 def _describe_blindness(names: list[str], view: SentenceView) -> str:
-    since = min(view.blind[name].since for name in names)
+    lasted = max(max(view.now - view.blind[name].since, view.blind_for(name)) for name in names)
     reason = view.blind[names[0]].reason
-    return f"blind on {join(names)} for {duration(max(view.now - since, 0))}: {reason}"
+    return f"blind on {join(names)} for {duration(max(lasted, 0))}: {reason}"

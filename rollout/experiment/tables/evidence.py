@@ -81,7 +81,7 @@ def evidence(record: RecordedRollout) -> Iterator[EvidenceRow]:
     """Yield the evidence by look: of guardrails, crash watch, segments, and all together."""
     harm_needed, safety_needed = -math.log10(record.alpha), -math.log10(record.beta)
     for look in record.looks:
-        at = to_time(record.state.started_at + look.seconds)
+        at = to_time(look.at)
         for reading in look.readings:
             yield EvidenceRow(
                 seconds=look.seconds,
@@ -105,11 +105,10 @@ def intervals(record: RecordedRollout) -> Iterator[IntervalRow]:
     for look in record.looks:
         for reading in look.readings:
             for readout in reading.edges:
-                yield _build_interval(record, look, reading, readout, metrics[reading.guardrail])
+                yield _build_interval(look, reading, readout, metrics[reading.guardrail])
 
 
 def _build_interval(
-    record: RecordedRollout,
     look: Look,
     reading: GuardrailAtLook,
     readout: Readout,
@@ -117,7 +116,7 @@ def _build_interval(
 ) -> IntervalRow:
     return IntervalRow(
         seconds=look.seconds,
-        at=to_time(record.state.started_at + look.seconds),
+        at=to_time(look.at),
         guardrail=reading.guardrail,
         what=describe_share(readout, metric),
         edge=readout.edge,

@@ -54,24 +54,29 @@ class HealthRow:
 
 def share(record: RecordedRollout) -> Iterator[ShareRow]:
     """Yield the share of requests after each look that tested it, then those of labels."""
-    for entry, state in zip(record.entries, record.states, strict=True):
+    timed = zip(record.entries, record.states, record.elapsed, strict=True)
+    for entry, state, seconds in timed:
         if isinstance(entry.fact, Observed):
-            yield from _list_shares(state, entry.fact.at)
+            yield from _list_shares(state, entry.fact.at, seconds)
 
 
-def _list_shares(state: RolloutState, at: float) -> Iterator[ShareRow]:
+def _list_shares(state: RolloutState, at: float, seconds: float) -> Iterator[ShareRow]:
     if state.traffic_tally.requests:
-        yield _build_row(state, at, REQUESTS, state.traffic_tally, state.shares)
+        yield _build_row(at, seconds, REQUESTS, state.traffic_tally, state.shares)
     for name, own in state.guardrails.items():
         if own.labels.requests:
-            yield _build_row(state, at, name, own.labels, own.label_shares)
+            yield _build_row(at, seconds, name, own.labels, own.label_shares)
 
 
 def _build_row(
-    state: RolloutState, at: float, of: str, tally: TrafficTally, capital: tuple[float, ...]
+    at: float,
+    seconds: float,
+    of: str,
+    tally: TrafficTally,
+    capital: tuple[float, ...],
 ) -> ShareRow:
     return ShareRow(
-        seconds=at - state.started_at,
+        seconds=seconds,
         at=to_time(at),
         of=of,
         units=tally.requests,

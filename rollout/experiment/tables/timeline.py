@@ -46,14 +46,15 @@ class WeightRow:
 def timeline(record: RecordedRollout) -> Iterator[EventRow]:
     """Yield what happened, in order. Looks are not among it: see `rates` and `evidence`."""
     before = record.states[0]
-    for entry, state in zip(record.entries, record.states, strict=True):
+    timed = zip(record.entries, record.states, record.elapsed, strict=True)
+    for entry, state, seconds in timed:
         fact = entry.fact
         if isinstance(fact, _SHOWN):
             split = _find_split(fact)
             yield EventRow(
                 entry=entry.seq,
                 at=to_time(fact.at),
-                seconds=fact.at - state.started_at,
+                seconds=seconds,
                 event=what(fact),
                 share=before.split.served_share,
                 to=split.served_share if split else None,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from rollout.errors import Mistake, ObserveError
 from rollout.observe.access.credentials import Accesses
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.prometheus import PrometheusServer
-from rollout.plan.reading.positions import Document, Path, compose
+from rollout.plan.reading.load import find_document
+from rollout.plan.reading.positions import Path
 
 
 def find_access_mistakes(plan: Plan, text: str, file: str, accesses: Accesses) -> Iterator[Mistake]:
     """Yield a mistake for each server of a plan that its access is not for. `text` is its file."""
-    document = _find_document(plan, text, file)
+    document = find_document(plan.name, text, file)
     for path, server in _list_servers(plan):
         try:
             accesses.resolve(server)
@@ -28,13 +28,3 @@ def _list_servers(plan: Plan) -> Iterator[tuple[Path, PrometheusServer]]:
     for index, guardrail in enumerate(plan.spec.guardrails):
         if guardrail.prometheus is not None:
             yield ("spec", "guardrails", index, "prometheus"), guardrail.prometheus
-
-
-def _find_document(plan: Plan, text: str, file: str) -> Document:
-    """Return the document of a valid plan in a file of several."""
-    documents, _ = compose(text, file)
-    return next(document for document in documents if _read_name(document.data()) == plan.name)
-
-
-def _read_name(data: Any) -> Any:
-    return data["metadata"]["name"] if isinstance(data, dict) else None

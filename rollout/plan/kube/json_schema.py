@@ -10,9 +10,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from rollout.plan.model.plan import Plan
 from rollout.plan.reading.bounds import MOST_ENTRIES
+from rollout.plan.reading.stored import METADATA, STATUS
 
 ID = "https://surefoot.dev/schemas/v1alpha1/rolloutplan.json"
 TEMPLATE_ID = "https://surefoot.dev/schemas/v1alpha1/metrictemplate.json"
+
+_STORED = {"description": "Of Kubernetes; passed over."}
 
 
 class _Untitled(GenerateJsonSchema):
@@ -25,8 +28,21 @@ class _Untitled(GenerateJsonSchema):
 def schema(model: type[BaseModel] = Plan, identity: str = ID) -> dict[str, Any]:
     """The schema of one document, as plain data; the lists of a plan are bounded."""
     body: Any = _tidy(model.model_json_schema(schema_generator=_Untitled))
+    body = _allow_stored(body) if model is Plan or identity == TEMPLATE_ID else body
     bounded: dict[str, Any] = bound_lists(body) if model is Plan else body
     return {"$schema": _Untitled.schema_dialect, "$id": identity} | bounded
+
+
+def _allow_stored(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that also takes what an API server adds to a document."""
+    name = body["properties"]["metadata"]["$ref"].rpartition("/")[2]
+    metadata = body["$defs"][name]
+    properties = metadata["properties"] | dict.fromkeys(METADATA, _STORED)
+    definitions = body["$defs"] | {name: metadata | {"properties": properties}}
+    return body | {
+        "$defs": definitions,
+        "properties": body["properties"] | {STATUS: _STORED},
+    }
 
 
 def bound_lists(value: Any) -> Any:

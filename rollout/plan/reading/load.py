@@ -13,6 +13,7 @@ from rollout.plan.model.plan import Plan, repeated, twin
 from rollout.plan.reading.bounds import find_excess, too_large
 from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, Path, compose
+from rollout.plan.reading.stored import drop_stored
 
 _GROUP, _KIND, _OTHERS = "surefoot.dev/", "RolloutPlan", {"RolloutTrigger", "MetricTemplate"}
 _LISTS = {"List", f"{_KIND}List"}  # what `kubectl get -o yaml` and other tools wrap several in
@@ -21,7 +22,8 @@ _LISTS = {"List", f"{_KIND}List"}  # what `kubectl get -o yaml` and other tools 
 def load(text: str, file: str, context: Any = None) -> list[Plan]:
     """Load the plans of a YAML text, in order; `file` is its name in messages.
 
-    The items of a Kubernetes list are documents as well.
+    The items of a Kubernetes list are documents as well, and what an API server adds to a document
+    is passed over.
     With `RECORDED` as the context, by the rules for a plan of a journal.
 
     Raises:
@@ -30,7 +32,8 @@ def load(text: str, file: str, context: Any = None) -> list[Plan]:
     if problem := too_large(len(text)):
         raise PlanError([Mistake(file, 1, 1, "P001", problem)])
     documents, problems = compose(text, file)
-    parsed = [(opened, opened.data()) for opened in _open_lists(documents, problems)]
+    opened = _open_lists(documents, problems)
+    parsed = [(document, drop_stored(document.data())) for document in opened]
     filled = [(document, data) for document, data in parsed if data is not None]
     # Manifests of other kinds stand beside plans; alone, one is a plan with a wrong head.
     filled = [pair for pair in filled if not _is_foreign(pair[1])] or filled
@@ -54,6 +57,17 @@ def may_hold_plan(text: str) -> bool:
     parts = _open_lists(documents, problems)
     filled = [data for opened in parts if (data := opened.data()) is not None]
     return bool(problems) or any(not _is_foreign(data) for data in filled)
+
+
+def find_document(name: str, text: str, file: str) -> Document:
+    """Return the document of the valid plan with this name in a text that was loaded."""
+    documents, problems = compose(text, file)
+    opened = _open_lists(documents, problems)
+    return next(
+        own
+        for own in opened
+        if _get(own.data(), "metadata", "name") == name and _get(own.data(), "kind") == _KIND
+    )
 
 
 def _open_lists(documents: Iterable[Document], problems: list[Mistake]) -> Iterator[Document]:

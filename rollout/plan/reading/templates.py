@@ -17,6 +17,7 @@ from rollout.plan.reading.bounds import too_large
 from rollout.plan.reading.files import read
 from rollout.plan.reading.mistakes import cap, mistakes
 from rollout.plan.reading.positions import Document, compose
+from rollout.plan.reading.stored import drop_stored
 
 Templates = Mapping[str, MetricTemplate]
 
@@ -73,7 +74,7 @@ def _load_file(path: Path, problems: list[Mistake]) -> list[tuple[Document, Metr
     problems += errors
     loaded = []
     for document in documents:
-        data = document.data()
+        data = drop_stored(document.data())
         problems += document.mistakes
         if data is None:
             continue

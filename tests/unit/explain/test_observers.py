@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rollout.cli.inspect.wait import find_ending
 from rollout.decide.record.facts import HumanSaid
 from rollout.decide.record.split import Split
@@ -95,6 +97,56 @@ def test_a_pipeline_is_told_to_stop():
     assert permission.why == (
         "harm is shown by errors, latency and accuracy: the canary would be rolled back"
     )
+
+
+def ended(canary, **spec):
+    """A rollout that has observed a canary at 25 % until its deadline, or an abort."""
+    lab = Lab(canary, plan(authority="observe", **spec))
+    lab.router.statuses[lab.plan.id] = RouteStatus(Split(25), "others")
+    return lab
+
+
+def ask_ended(lab, goal="step"):
+    assert lab.state.phase == "observed"
+    return give_permission(lab.rollout, lab.state, goal, lab.clock.now() + 3600)
+
+
+@pytest.mark.parametrize("goal", ["step", "promotion"])
+def test_a_pipeline_may_go_on_after_an_observation_that_proved_the_canary_safe(goal):
+    lab = ended(GOOD, deadline="4m")
+    lab.run(600)
+    answered = ask_ended(lab, goal)
+    assert (answered.answer, answered.rolls_back) == ("go", False)
+    assert set(answered.guardrails.values()) == {"safe"}
+
+
+@pytest.mark.parametrize("goal", ["step", "promotion"])
+@pytest.mark.parametrize(("inconclusive", "goes_back"), [("pause", False), ("rollback", True)])
+def test_an_observation_without_a_proof_ends_the_waiting(goal, inconclusive, goes_back):
+    lab = ended(GOOD, deadline="16s", whenInconclusive=inconclusive)
+    lab.run()
+    answered = ask_ended(lab, goal)
+    assert (answered.answer, answered.rolls_back) == ("stop", goes_back)
+    assert "(surefoot retry observes again)" in answered.why
+
+
+def test_an_observation_that_a_person_ended_is_no_leave_to_go_on():
+    lab = ended(GOOD, deadline="1h")
+    lab.run(30)
+    fact = HumanSaid(rollout=lab.rollout, at=lab.clock.now(), command="abort", actor="ana")
+    lab.controller.note(fact)
+    lab.run()
+    answered = ask_ended(lab)
+    assert (answered.answer, answered.rolls_back) == ("stop", False)
+    assert "asked by ana" in answered.why
+
+
+def test_harm_that_an_observation_ended_in_is_told_first():
+    lab = ended(BAD, deadline="1m")
+    lab.run()
+    answered = ask_ended(lab)
+    assert (answered.answer, answered.rolls_back) == ("stop", True)
+    assert answered.why.startswith("harm is shown by ")
 
 
 def test_a_wish_is_one_event_until_it_changes():

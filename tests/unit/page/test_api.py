@@ -53,6 +53,19 @@ def test_every_answer_is_as_the_document_says(client, path):
     Draft202012Validator(schema_of(path)).validate(answer)
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/v2/rollouts", "/api/nothing", f"{BASE}/nothing"])
+def test_an_address_that_the_api_does_not_have_is_told_in_json(client, path):
+    reply = client.get(path)
+    assert (reply.status, json.loads(reply.text)) == (404, {"error": "there is no such page"})
+
+
+@pytest.mark.parametrize("path", ["/api/v2", f"{BASE}/rollouts"])
+def test_who_shows_no_token_is_told_how_in_json(client, path):
+    reply = client.ask(path)
+    assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
+    assert "Authorization: Bearer" in json.loads(reply.text)["error"]
+
+
 def test_the_document_is_handed_out_and_names_every_path(client):
     status, document = get(client, "/openapi.json")
     assert (status, document) == (200, json.loads(json.dumps(describe())))
@@ -151,11 +164,12 @@ def test_argo_s_templates_ask_what_the_api_answers(client):
             "as the client below asks"
         )
         address = asked["url"].replace("{{args.address}}", "")
-        for name, answer in ((GOOD, "go"), (BAD, "stop")):
+        key = asked["jsonPath"].removeprefix("{$.").removesuffix("}")
+        answers = {"answer": ("go", "stop"), "rolls_back": (False, True)}[key]
+        for name, answer in zip((GOOD, BAD), answers, strict=True):
             reply = client.get(address.replace("{{args.rollout}}", name))
             assert reply.status == 200
-            assert asked["jsonPath"] == "{$.answer}"
-            assert json.loads(reply.text)["answer"] == answer
+            assert json.loads(reply.text)[key] == answer
             conditions = metric["successCondition"], metric["failureCondition"]
             assert [_holds(text, answer) for text in conditions] == [name == GOOD, name == BAD]
 

@@ -8,15 +8,17 @@ import stat
 from html.parser import HTMLParser
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
 from analysis.verdict.readout import Readout
+from rollout.cli import surefoot
 from rollout.decide.record.facts import Calibrated, HumanSaid
 from rollout.errors import InputError, JournalError
 from rollout.explain.recorded import list_recorded_lines
-from rollout.explain.status import Line
+from rollout.explain.status import Line, report
 from rollout.journal.jsonl import LinesJournal, export
 from rollout.journal.memory import MemoryJournal
 from rollout.page import views
@@ -25,7 +27,7 @@ from rollout.page.pages import PageSet
 from rollout.page.reader import JournalReader
 from rollout.page.render import FileLinks, Links
 from rollout.page.site import write_site
-from tests.support.worlds import Lab
+from tests.support.worlds import BAD, Lab
 from tests.unit.page.conftest import NOW, RECORDED, pages_of
 
 ATTACK = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202e\x1b[31m"
@@ -282,6 +284,35 @@ def test_a_site_replaces_files_and_waits_for_no_pipe(tmp_path):
     os.mkfifo(folder / "log.html")
     with pytest.raises(InputError, match=r"log\.html is no plain file"):
         write_site(pages, folder)
+
+
+def test_a_folder_of_others_is_left_as_it_is_unless_forced(tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("<title>My pages</title>")
+    call = ["site", str(folder), "--journal", str(RECORDED)]
+    refused = CliRunner().invoke(surefoot, call)
+    assert (refused.exit_code, "add --force" in refused.stderr) == (2, True)
+    assert [file.name for file in folder.iterdir()] == ["index.html"]
+    assert (folder / "index.html").read_text() == "<title>My pages</title>"
+    for more in (["--force"], []):  # the second time it is a site of ours
+        assert CliRunner().invoke(surefoot, [*call, *more]).exit_code == 0
+    assert len([*folder.iterdir()]) > 10
+
+
+def test_evidence_beyond_what_decides_is_told_as_it_is_and_drawn_to_the_end():
+    lab = Lab(BAD)
+    lab.run()
+    assert isinstance(lab.journal, MemoryJournal)
+    pages = PageSet(JournalReader(lab.journal, lab.clock.now, pause=0), lab.journal, Links())
+    (decision,) = (e for e in lab.entries if getattr(e.fact, "action", "") == "roll back")
+    status = report(lab.rollout, lab.state, lab.clock.now())
+    largest = max(round((line.readout.harm or 0) * 100) for line in status.guardrails)
+    assert largest > 100
+    html = pages.rollout(lab.rollout)
+    assert f"<small>{largest:,} %</small>" in html
+    assert f"{largest:,} %" in pages.decision(decision.seq)
+    assert max(map(float, re.findall(r'class="share" width="([0-9.]+)"', html))) == 100
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -182,3 +182,40 @@ def test_a_history_begins_with_its_start(entries):
         history([])
     only: list[Entry] = [entries[0]]
     assert (history(only).looks, history(only).lasted) == ((), 0.0)
+
+
+def test_a_clock_that_is_set_back_takes_no_look_back():
+    lab = Lab(GOOD)
+    lab.run(40)
+    lab.clock.time -= 3600
+    lab.run()
+    (rollout,) = histories(lab.entries)
+    assert rollout.lasted == pytest.approx(lab.clock.elapsed, abs=3)
+    for times in (
+        rollout.elapsed,
+        [look.seconds for look in rollout.looks],
+        [weight.seconds for weight in rollout.weights],
+        [units.seconds for units in rollout.units],
+    ):
+        assert [*times] == sorted(times)
+        assert 0 <= times[0] <= times[-1] <= rollout.lasted
+    assert [look.at for look in rollout.looks][-1] < rollout.state.started_at, "as it was recorded"
+
+
+def test_a_blindness_is_told_by_the_time_that_was_lived_through():
+    lab = Lab(GOOD)
+    lab.run(40)
+    lab.clock.time -= 3600
+    lab.run()
+    last = lab.decisions[-1]
+    assert last.reasons[0].startswith("blind")
+    assert "blind on errors and latency for 30s: " in last.sentence
+
+
+def test_a_person_s_clock_sets_nothing_back(entries):
+    first = histories(entries)[0].entries
+    early = first[0].fact.at - 3600
+    asked = HumanSaid(rollout=first[0].fact.rollout, at=early, command="resume", actor="ana")
+    at = len(first) - 1
+    spoken = [*first[:at], replace(first[at], fact=asked), *first[at:]]
+    assert history(spoken).lasted == history(first).lasted

@@ -10,10 +10,15 @@ import pytest
 from click.testing import CliRunner
 
 from rollout.cli import surefoot
+from rollout.cli.act.again import record_confirmation
+from rollout.cli.act.command import worded
+from rollout.errors import InputError
+from rollout.journal.memory import MemoryJournal
 from rollout.journal.sql.store import open_journal
 from rollout.simulate import MemoryRouter
 from rollout.wire import meshes
-from tests.support.worlds import BAD, GOOD, Lab
+from tests.support.following import CutOffRouter, following_plan, run_to_following
+from tests.support.worlds import BAD, GOOD, Lab, plan
 
 
 def call(*arguments: object):
@@ -100,3 +105,32 @@ def test_an_undo_goes_on_where_the_mesh_does_not_answer(promoted, monkeypatch):
     over.set()
     assert result.exit_code == 0, result.output
     assert "unknown whether v1 has endpoints" in result.stderr
+
+
+class ReadBackwards(MemoryJournal):
+    """A journal that nobody may read from its first entry on."""
+
+    def read(self, after=0, most=None):
+        raise AssertionError(f"read after {after}")
+
+    def scan(self):
+        raise AssertionError("read from the first entry on")
+
+
+def test_a_confirmation_reads_no_journal_from_its_beginning():
+    older = Lab(BAD, plan("older", service="other"))
+    older.run()
+    router = CutOffRouter()
+    lab = Lab(BAD, following_plan(), router=router, journal=older.journal)
+    run_to_following(lab)
+    router.stays_at = 0.05
+    lab.run()
+    assert isinstance(lab.journal, MemoryJournal)
+    journal = ReadBackwards(lab.journal.rows())
+    command = worded("confirm", actor="ada", reason="", now=lab.clock.now())
+    with pytest.raises(InputError, match="known: demo, older"):
+        record_confirmation(journal, "typo", command)
+    with pytest.raises(InputError, match="nothing says that traffic does not follow"):
+        record_confirmation(journal, "older", command)
+    (entry,) = record_confirmation(journal, lab.plan.name, command)
+    assert entry.fact.rollout == lab.rollout

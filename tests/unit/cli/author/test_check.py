@@ -237,6 +237,40 @@ def test_good_plans_have_an_empty_report(form):
     assert "<failure" not in done.stdout
 
 
+@pytest.fixture
+def noted(tmp_path):
+    """A file of two plans, the second of which has a deadline that is too short."""
+    file = tmp_path / "noted.yaml"
+    late = GOOD.replace("deadline: 24h", "deadline: 6m").replace("summarizer-v2", "summarizer-v9")
+    file.write_text(f"{GOOD}---\n{late}")
+    return file, file.read_text().split("summarizer-v9")[0].count("\n") + 1
+
+
+def test_a_note_is_a_notice_in_a_workflow_at_the_plan_s_name(noted):
+    file, row = noted
+    done = check("--output", "github", file)
+    (line,) = done.stdout.splitlines()
+    assert done.exit_code == 0
+    assert line.startswith(f"::notice file={file},line={row},col=")
+    assert "summarizer-v9: the way to all traffic takes" in line
+
+
+def test_a_note_is_a_result_of_its_own_level_in_sarif(noted):
+    file, row = noted
+    (run,) = json.loads(check("--output", "sarif", file).stdout)["runs"]
+    (result,) = run["results"]
+    assert result["level"] == "note"
+    assert result["ruleId"] in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == row
+
+
+def test_a_note_is_the_output_of_its_case_in_junit_and_no_failure(noted):
+    file, _ = noted
+    root = ET.fromstring(check("--output", "junit", file).stdout)  # noqa: S314 - our own text
+    assert (root.get("tests"), root.get("failures")) == ("1", "0")
+    assert "the deadline comes after 6m" in (root.findtext(".//system-out") or "")
+
+
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
 
 

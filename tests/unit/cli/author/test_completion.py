@@ -37,7 +37,7 @@ def test_bash_completes_with_the_printed_script(words, completed):
     assert completed in done.stdout.split()
 
 
-@pytest.mark.parametrize("shell", ["bash", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
 def test_it_is_installed_where_the_shell_looks(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     done = CliRunner().invoke(surefoot, ["completion", shell, "--install"])
@@ -47,7 +47,7 @@ def test_it_is_installed_where_the_shell_looks(shell, tmp_path, monkeypatch):
     assert str(file) in done.stdout
 
 
-@pytest.mark.parametrize("shell", ["bash", "fish"])
+@pytest.mark.parametrize("shell", ["bash", "fish", "zsh"])
 def test_it_is_not_installed_through_a_link(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     call = ["completion", shell, "--install"]
@@ -68,7 +68,22 @@ def test_the_package_that_bash_needs_is_named(shell, is_named, tmp_path, monkeyp
     assert ("the package bash-completion" in done.stdout) is is_named
 
 
-def test_zsh_is_told_what_to_do():
-    done = CliRunner().invoke(surefoot, ["completion", "zsh", "--install"])
-    assert done.exit_code == 2
-    assert "fpath" in done.stderr
+def test_zsh_is_told_the_line_that_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "my data"))
+    for _ in range(2):  # the second time it is replaced
+        done = CliRunner().invoke(surefoot, ["completion", "zsh", "--install"])
+        assert done.exit_code == 0
+        assert f"fpath+=('{tmp_path}/my data/zsh/site-functions')" in done.stdout
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert file.read_text().startswith("#compdef surefoot")
+
+
+def test_start_up_files_are_left_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", "a/relative/folder")
+    for name in (".bashrc", ".zshrc"):
+        (tmp_path / name).write_text("# mine\n")
+    for shell in ("bash", "zsh", "fish"):
+        done = CliRunner().invoke(surefoot, ["completion", shell, "--install"])
+        assert (done.exit_code, str(tmp_path / ".local/share") in done.stdout) == (0, True)
+    assert {(tmp_path / name).read_text() for name in (".bashrc", ".zshrc")} == {"# mine\n"}

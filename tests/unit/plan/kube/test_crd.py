@@ -20,6 +20,7 @@ from rollout.plan.model.mesh.traffic import Share
 from rollout.plan.model.plan import Plan
 from rollout.plan.model.template import MetricTemplate
 from rollout.plan.model.terms import Risk
+from rollout.plan.reading.stored import METADATA
 
 ROOT = Path(__file__).parents[4]
 MANIFEST = ROOT / "manifests" / "crd.yaml"
@@ -104,7 +105,7 @@ def test_bounds_are_those_of_draft_4():
 
 
 def test_every_field_of_a_plan_is_there():
-    assert properties(schema()) - {"namespace"} <= properties(document())
+    assert properties(schema()) - {"namespace", *METADATA} <= properties(document())
 
 
 def test_only_name_is_said_of_metadata():
