@@ -14,6 +14,8 @@ from rollout.experiment.tables.evidence import describe_share
 from rollout.plan.model.guardrail import Guardrail
 from rollout.review.history import RecordedRollout
 
+_ORDERS = "the difference weighs both orders of reading alike, the shares do not: see `pairs`"
+
 
 @dataclass(frozen=True)
 class ScorecardRow:
@@ -72,6 +74,8 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
     readout = last.judgement.readouts[guardrail.name]
     verdict = last.judgement.verdicts[guardrail.name]
     stable = _divide(readout.stable_bad, readout.stable)
+    note = explain_verdict(last.state, guardrail.name, verdict) or _note(last, readout, guardrail)
+    has_orders = guardrail.metric.pairs is not None and readout.estimate is not None
     return ScorecardRow(
         guardrail=guardrail.name,
         verdict=verdict.kind,
@@ -90,8 +94,7 @@ def _build_row(last: View, guardrail: Guardrail) -> ScorecardRow:
         harm=readout.harm,
         safety=readout.safe,
         plan=describe_allowed(guardrail),
-        note=explain_verdict(last.state, guardrail.name, verdict)
-        or _note(last, readout, guardrail),
+        note="; ".join(filter(None, [note, _ORDERS if has_orders else ""])),
     )
 
 

@@ -74,6 +74,9 @@ def test_both_orders_have_the_controllers_numbers(world):
     assert both["low"] <= both["share"] <= both["high"]
     assert both["first_low"] <= 0.7 <= both["first_high"]
     assert both["tied"] > 0
+    row = next(row for row in exp.scorecard().to_dict("records") if row["guardrail"] == "preferred")
+    assert row["difference"] != pytest.approx(row["canary_share"] - row["stable_share"])
+    assert "see `pairs`" in row["note"]
     goal = exp.goals().to_dict("records")[0]
     assert goal["canary_units"] == both["won"] + both["lost"]
 
