@@ -163,7 +163,7 @@ def shares(of: Mapping[str, Columns], *, steps: Columns, marks: Columns, title: 
             last = columns["evidence"][-1], columns["needed"][-1]
             panel.set_title(
                 f"{name}: {columns['units'][-1]:,} counted; evidence of a mismatch "
-                f"10^{last[0]:.1f} of 10^{last[1]:.1f}",
+                f"{10 ** min(last[0], 9):.2g} of {10 ** last[1]:,.0f}",
                 loc="left",
                 pad=16,
             )
