@@ -25,7 +25,8 @@ from benchmarks.quality.default import (
     find_bar,
     find_tail,
     is_shown,
-    measure_false,
+    measure_promotions,
+    measure_rollbacks,
 )
 from benchmarks.quality.layout import table
 from benchmarks.quality.runs import Row, each, error
@@ -46,7 +47,8 @@ def measure_again(row: Row, runs: int, seed: int) -> list[Row]:
     """Measure a row's kind of decision in the same world, with other draws."""
     values = {**row, "rollouts": runs, "seed": seed, "pods": tuple(row["pods"])}
     cell = DefaultCell(**{name: values[name] for name in DefaultCell._fields})
-    return [{**values, "runs": runs, **measure_false(cell, row["test"])}]
+    measure = measure_promotions if row["key"] == "false_promotion" else measure_rollbacks
+    return [{**values, "runs": runs, **measure(cell, row["test"])}]
 
 
 def main() -> int:

@@ -89,16 +89,17 @@ def _measure(cell: DefaultCell) -> list[Row]:
     return [_measure_test(cell, test) for test in TESTS]
 
 
-def measure_false(cell: DefaultCell, test: Test) -> dict[str, float]:
-    """Return the shares of false rollbacks at each of ALPHAS, and of false promotions."""
-    twin = _make_twin(cell)
-    top = _follow_harm(cell, twin, test).max(axis=1)
-    margins = ((1.0, cell.base / 2), (1.5, 0.0))
+def measure_rollbacks(cell: DefaultCell, test: Test) -> dict[str, float]:
+    """Return the share of false rollbacks at each of ALPHAS."""
+    top = _follow_harm(cell, _make_twin(cell), test).max(axis=1)
+    return {f"false_rollback_{a}": float((top >= -np.log(a)).mean()) for a in ALPHAS}
+
+
+def measure_promotions(cell: DefaultCell, test: Test) -> dict[str, float]:
+    """Return the share of false promotions, the larger of two margins."""
+    twin, margins = _make_twin(cell), ((1.0, cell.base / 2), (1.5, 0.0))
     promoted = [_prove(cell, twin, margin, test, at_margin=True) for margin in margins]
-    return {
-        **{f"false_rollback_{a}": float((top >= -np.log(a)).mean()) for a in ALPHAS},
-        "false_promotion": max(float((looks > 0).mean()) for looks in promoted),
-    }
+    return {"false_promotion": max(float((looks > 0).mean()) for looks in promoted)}
 
 
 def _make_twin(cell: DefaultCell) -> CountsModel:
@@ -119,7 +120,8 @@ def _measure_test(cell: DefaultCell, test: Test) -> Row:
         **dict(zip(DefaultCell._fields, cell, strict=True)),
         "test": test,
         "runs": cell.rollouts,
-        **measure_false(cell, test),
+        **measure_rollbacks(cell, test),
+        **measure_promotions(cell, test),
     }
     if cell[1:5] == _AT:
         harmed = [_follow_harm(cell, replace(twin, theta=theta), test) for theta in (2.0, 5.0)]

@@ -24,6 +24,23 @@ MISSING = "tables need {}: pip install 'surefoot[notebook]'"
 _OTHERS = "{0} frames need {0}: pip install {0} 'surefoot[notebook]'"  # it is in no extra
 
 
+def read_frame(frame: Any, what: str) -> Any:
+    """Return a user's frame, of whatever library, as one of narwhals. `what` names its rows.
+
+    Raises InputError for what is no frame, and where narwhals is not installed.
+    """
+    try:
+        import narwhals as nw
+    except ImportError:
+        raise InputError(MISSING.format("narwhals")) from None
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except TypeError:
+        raise InputError(
+            f"{what} are a frame of pandas, polars or pyarrow, and no {type(frame).__name__}"
+        ) from None
+
+
 def to_columns(rows: Iterable[DataclassInstance], kind: type) -> dict[str, list[Any]]:
     """Return rows of one dataclass as columns; all are there, also without a row.
 

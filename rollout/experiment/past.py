@@ -18,7 +18,7 @@ from rollout.decide.record.tally import LookTally
 from rollout.decide.text.numbers import join
 from rollout.errors import InputError
 from rollout.experiment.experiment import Experiment
-from rollout.experiment.frame import MISSING, Library
+from rollout.experiment.frame import Library, read_frame
 from rollout.experiment.plan_source import PlanSource, read_plan
 from rollout.observe.access.settings import NO_SETTINGS, PrometheusSettings
 from rollout.plan.model.plan import Plan
@@ -122,16 +122,7 @@ class FrameObserver:
     @classmethod
     def read(cls, plan: Plan, frame: Any) -> FrameObserver:
         """Read a frame of any library. Raises InputError."""
-        try:
-            import narwhals as nw
-        except ImportError:
-            raise InputError(MISSING.format("narwhals")) from None
-        try:
-            table = nw.from_native(frame, eager_only=True)
-        except TypeError:
-            raise InputError(
-                f"counts are a frame of pandas, polars or pyarrow, and no {type(frame).__name__}"
-            ) from None
+        table = read_frame(frame, "counts")
         if lacking := [name for name in COLUMNS if name not in table.columns]:
             raise InputError(
                 f"counts need the columns {', '.join(COLUMNS)}; not there: {', '.join(lacking)}"

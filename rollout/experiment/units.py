@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rollout.errors import InputError
+from rollout.experiment.frame import read_frame
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -66,12 +67,7 @@ def find_arms(
     import narwhals as nw
     import narwhals.selectors as ncs
 
-    try:
-        frame = nw.from_native(units, eager_only=True)
-    except TypeError:
-        raise InputError(
-            f"units are a frame of pandas, polars or pyarrow, and no {type(units).__name__}"
-        ) from None
+    frame = read_frame(units, "units")
     if columns.user == columns.version:
         raise InputError("the version and the user are two columns")
     for column in filter(None, (columns.version, columns.user)):
