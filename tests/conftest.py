@@ -90,8 +90,10 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"tested with {server}")
     if listed := os.environ.get("FAILED_LIST"):  # `.ci/test` tries these once more
         reports = [r for name in ("failed", "error") for r in terminalreporter.stats.get(name, ())]
-        names = {_without_group(report.nodeid, config.rootpath) for report in reports}
-        Path(listed).write_text("".join(f"{name}\n" for name in sorted(names)))
+        # In the order in which they ran: what one leaves behind may stand in another's way.
+        reports.sort(key=lambda report: report.start)
+        names = dict.fromkeys(_without_group(r.nodeid, config.rootpath) for r in reports)
+        Path(listed).write_text("".join(f"{name}\n" for name in names))
 
 
 def _without_group(name, root):

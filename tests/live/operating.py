@@ -103,7 +103,7 @@ class Operating:
 
     def settled(self, what):
         """Wait until the mesh shows what was decided last."""
-        until(lambda: self.entries()[-1].fact.kind == "confirmed", what, 15)
+        until(lambda: self.entries()[-1].fact.kind == "confirmed", what, 60)
 
     @property
     def weight(self):

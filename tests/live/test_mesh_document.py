@@ -116,11 +116,12 @@ def ends(ports):
         yield f"{name}={','.join(addresses)}"
 
 
-def free_row(count):
-    """The first of several free ports in a row."""
+def free_row(count, taken):
+    """The first of several free ports in a row, none of which is one of those `taken`."""
     while True:
         (first,) = free_ports(1)
-        if first + count < 65_536 and all(is_free(first + number) for number in range(count)):
+        row = range(first, first + count)
+        if not taken.intersection(row) and all(map(is_free, row)):
             return first
 
 
@@ -163,8 +164,8 @@ def hasten(folder, prometheus):
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mesh")
     names = [toy.partition("@")[0] for toy_names in ENDS.values() for toy in toy_names]
-    admin, prometheus, *backends = free_ports(2 + len(names))
-    ports, listen = dict(zip(names, backends, strict=True)), free_row(5)
+    admin, prometheus, *backends = ports = free_ports(2 + len(names))
+    listen, ports = free_row(5, set(ports)), dict(zip(names, backends, strict=True))
     printed = compile_to(folder, listen, admin, ports)
     urls = dict(re.findall(r"^(\S+) is asked at (\S+)$", printed, re.MULTILINE))
     envoy_line, run_line = re.findall(r"^cd .*$", printed, re.MULTILINE)

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from secrets import SystemRandom
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -18,6 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 from rollout.errors import SurefootError
 
 _POLL = 0.02
+_PORTS = range(10_000, 30_000)
 _DIRECT = build_opener(ProxyHandler({}))
 
 
@@ -116,10 +118,21 @@ def answers(url: str) -> bool:
 def free_ports(count: int) -> list[int]:
     """Return distinct free TCP ports on the loopback interface.
 
-    All sockets are open at once, so no port is returned twice.
+    They lie below those that Linux gives to outgoing connections (32768 to 60999, ip(7)), one of
+    which could take a port before the server for which it is meant does. All sockets are open at
+    once, so no port is returned twice. Raises SurefootError where too few are free.
     """
+    ports: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in sockets]
+        for port in SystemRandom().sample(_PORTS, len(_PORTS)):
+            if len(ports) == count:
+                return ports
+            listener = socket.socket()
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                listener.close()
+                continue
+            stack.enter_context(listener)
+            ports.append(port)
+    raise SurefootError(f"fewer than {count} ports of {_PORTS.start} to {_PORTS.stop - 1} are free")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from rollout.demo.servers import process
 from rollout.demo.servers.process import Process, answers, free_ports
 from rollout.errors import SurefootError
 
@@ -82,6 +84,19 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path):
 
 def test_free_ports_are_distinct():
     assert len(set(free_ports(5))) == 5
+
+
+def test_free_ports_are_not_those_of_outgoing_connections():
+    assert all(port < 32_768 for port in free_ports(50))  # where Linux begins by default
+
+
+def test_a_port_in_use_is_not_free(monkeypatch):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(process, "_PORTS", range(port, port + 1))
+        with pytest.raises(SurefootError, match="fewer than 1 ports"):
+            free_ports(1)
 
 
 def test_only_a_200_is_an_answer():
