@@ -164,8 +164,8 @@ def hasten(folder, prometheus):
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mesh")
     names = [toy.partition("@")[0] for toy_names in ENDS.values() for toy in toy_names]
-    admin, prometheus, *backends = ports = free_ports(2 + len(names))
-    listen, ports = free_row(5, set(ports)), dict(zip(names, backends, strict=True))
+    admin, prometheus, *backends = taken = free_ports(2 + len(names))
+    listen, ports = free_row(5, set(taken)), dict(zip(names, backends, strict=True))
     printed = compile_to(folder, listen, admin, ports)
     urls = dict(re.findall(r"^(\S+) is asked at (\S+)$", printed, re.MULTILINE))
     envoy_line, run_line = re.findall(r"^cd .*$", printed, re.MULTILINE)
