@@ -39,6 +39,9 @@ RHO = 25.0
 BLOCK = 4
 """Least pairs of each order in a block: fewer would waste those of the commoner order."""
 
+LARGEST = 1e9
+"""No more pairs than these are looked for."""
+
 _ROUNDS = 80
 
 
@@ -159,6 +162,32 @@ def find_boundary(variance: float, level: float) -> float:
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
         low, high = (middle, high) if log_mixture(middle, variance) < needed else (low, middle)
+    return high
+
+
+def find_least_share(allowed: float, variance: float, level: float) -> float | None:
+    """Return the least share of losses that is found above `allowed`, with V = `variance`.
+
+    That is in half of all runs; None where losing every pair is not found. Derived here: S is
+    2 (q - allowed) V on average, and more than that in half of all runs; it is found where that
+    is `find_boundary`.
+    """
+    share = allowed + find_boundary(variance, level) / (2 * variance)
+    return share if share <= 1 else None
+
+
+def find_even_weight(margin: float, level: float) -> float | None:
+    """Return the V by which losses of a half are found to be below a half plus `margin`.
+
+    As `find_least_share`, in half of all runs; None above `LARGEST`.
+    """
+    low, high = 1.0, LARGEST
+    if 2 * margin * high < find_boundary(high, level):
+        return None
+    for _ in range(_ROUNDS):
+        middle = math.sqrt(low * high)
+        is_enough = 2 * margin * middle >= find_boundary(middle, level)
+        low, high = (low, middle) if is_enough else (middle, high)
     return high
 
 

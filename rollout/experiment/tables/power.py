@@ -2,7 +2,7 @@
 
 How it works: the guardrail's own test is fed the recorded looks once more, with the counts that
 are expected of a canary that is so much worse, or equal. What it then shows is about what it shows
-in half of all rollouts.
+in half of all rollouts. Of pairs the test's boundary says it: see `sign_test.find_least_share`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from analysis.counting.beyond import oriented
 from analysis.counting.counts import Counts
 from analysis.histograms.alternatives import HistogramTolerance
 from analysis.histograms.bucket_test import boundaries, shift_matrix
-from analysis.verdict.pairs_test import PairsTest
+from analysis.rates.sign_test import find_even_weight, find_least_share
+from analysis.verdict.pairs_test import EVEN, PairsTest
 from analysis.verdict.sequential_test import SequentialTest
 from rollout.experiment.tables.retest import find_fresh_tests, list_compared, list_counts
 from rollout.experiment.tables.scorecard import find_last_view
@@ -29,6 +30,7 @@ from rollout.review.history import RecordedRollout
 _BLOCKS = 24  # looks are added up to so many
 _ROUNDS = 24
 _FARTHEST = 64.0  # multiples of a tolerance, or of the looks that there are
+_NOT_ENOUGH = "not enough: no look has compared both versions"
 
 Shares = NDArray[np.float64]
 
@@ -40,6 +42,7 @@ class PowerRow:
     `by` is now or the deadline. `least_share` is the smallest share of bad units that is found to
     be harmful, `least_times` the same as a multiple of stable's, or of a histogram's tolerance;
     None where nothing is found. `twin_units` is what a canary like stable needs to be proven safe.
+    Units of pairs are decided pairs, bad ones those that are lost: half where no version is better.
     """
 
     guardrail: str
@@ -105,15 +108,15 @@ def power(record: RecordedRollout) -> Iterator[PowerRow]:
         if not test.weighs_evidence:
             yield _say(guardrail.name, "nothing is weighed here, so there is no power")
             continue
+        later = 1 + left / max(_find_span(record, guardrail.name), record.state.plan.spec.interval)
         if isinstance(test, PairsTest):
-            yield _say(guardrail.name, "of pairs no power is computed: `pairs` has their interval")
+            yield from _yield_pairs(record, guardrail, test, later)
             continue
         past = _find_past(record, guardrail, test)
         if past is None:
-            yield _say(guardrail.name, "not enough: no look has compared both versions")
+            yield _say(guardrail.name, _NOT_ENOUGH)
             continue
         twin = _find_twin_units(past)
-        later = 1 + left / max(_find_span(record, guardrail.name), record.state.plan.spec.interval)
         for by, factor in (("now", 1.0), ("deadline", later)):
             yield _build_row(guardrail.name, past, by, factor, twin)
 
@@ -124,7 +127,7 @@ def _say(name: str, words: str) -> PowerRow:
 
 def _find_span(record: RecordedRollout, name: str) -> float:
     own = [units.seconds for units in list_compared(record) if units.guardrail == name]
-    return own[-1] - own[0]
+    return own[-1] - own[0] if own else 0.0
 
 
 def _find_past(record: RecordedRollout, guardrail: Guardrail, test: SequentialTest) -> _Past | None:
@@ -137,8 +140,6 @@ def _find_past(record: RecordedRollout, guardrail: Guardrail, test: SequentialTe
     if not edges:
         stable = np.array([stable[0] - stable[1], stable[1]])
         stable = np.maximum(stable, [0.0, 0.5])  # none was bad: half a unit stands for it
-    weights = sum(g.importance for g in record.state.plan.spec.guardrails)
-    alpha = record.alpha * guardrail.importance / weights
     groups = np.array_split(
         np.array([(c.canary_exposures, c.stable_exposures) for c in own]), min(_BLOCKS, len(own))
     )
@@ -147,8 +148,53 @@ def _find_past(record: RecordedRollout, guardrail: Guardrail, test: SequentialTe
         blocks=[(int(group[:, 0].sum()), int(group[:, 1].sum())) for group in groups],
         shares=stable / stable.sum(),
         edges=edges,
-        needed=(-math.log(alpha), -math.log(record.beta)),
+        needed=(-math.log(_find_alpha(record, guardrail)), -math.log(record.beta)),
     )
+
+
+def _find_alpha(record: RecordedRollout, guardrail: Guardrail) -> float:
+    """Return a guardrail's own part of the plan's false rollbacks."""
+    weights = sum(own.importance for own in record.state.plan.spec.guardrails)
+    return record.alpha * guardrail.importance / weights
+
+
+def _yield_pairs(
+    record: RecordedRollout, guardrail: Guardrail, test: PairsTest, later: float
+) -> Iterator[PowerRow]:
+    """Yield what is found of pairs by now, and of `later` times as many by the deadline."""
+    for counts in list_counts(record, guardrail.name):
+        test = test.update(counts)
+    pairs, weight, alpha = test.canary_units, test.signs.weight, _find_alpha(record, guardrail)
+    if not weight:
+        yield _say(guardrail.name, _NOT_ENOUGH)
+        return
+    needed = find_even_weight(test.margin, record.beta)
+    twin = None if needed is None else pairs * needed / weight
+    for by, times in (("now", 1.0), ("deadline", later)):
+        least = find_least_share(EVEN + test.margin, weight * times, alpha)
+        units = round(pairs * times)
+        words = (
+            f"{units:,} decided pairs show {_tell_share(least)} lost in half of all rollouts; "
+            f"a canary like stable needs {_tell_twin(twin, 'pairs')} to be proven safe"
+        )
+        yield PowerRow(
+            guardrail=guardrail.name,
+            by=by,
+            canary_units=units,
+            stable_share=EVEN,
+            least_share=least,
+            least_times=None if least is None else least / EVEN,
+            twin_units=twin,
+            words=words,
+        )
+
+
+def _tell_share(share: float | None) -> str:
+    return "no share" if share is None else f"a share of {percent(_short(share))}"
+
+
+def _tell_twin(units: float | None, kind: str = "units") -> str:
+    return f"more {kind} than can be said" if units is None else f"about {round(units):,} {kind}"
 
 
 def _build_row(name: str, past: _Past, by: str, factor: float, twin: float | None) -> PowerRow:
@@ -167,12 +213,10 @@ def _build_row(name: str, past: _Past, by: str, factor: float, twin: float | Non
         share = float(past.shares[1])
         worst = _bisect(lambda own: past.shows_harm(np.array([1 - own, own]), factor), share, 1.0)
         least = None if worst is None else worst / share
-        least_words = "no share" if worst is None else f"a share of {percent(_short(worst))}"
-        least_words += f" of bad units beside stable's {percent(_short(share))}"
-    safe = "more units than can be said" if twin is None else f"about {round(twin):,} units"
+        least_words = f"{_tell_share(worst)} of bad units beside stable's {percent(_short(share))}"
     words = (
         f"{units:,} units show {least_words} in half of all rollouts; a canary like stable needs "
-        f"{safe} to be proven safe"
+        f"{_tell_twin(twin)} to be proven safe"
     )
     return PowerRow(
         guardrail=name,

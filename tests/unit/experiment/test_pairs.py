@@ -99,4 +99,17 @@ def test_a_preference_for_a_place_makes_no_version_worse_than_itself():
     assert "preferred" not in {
         *exp.sensitivity().query("case == 'all looks added up'")["guardrail"]
     }
-    assert "of pairs no power" in exp.power().query("guardrail == 'preferred'")["words"].item()
+
+
+def test_its_power_is_told_by_now_and_by_the_deadline(world):
+    name, _, exp = world
+    rows = exp.power().query("guardrail == 'preferred'").to_dict("records")
+    if name != "usual":
+        assert [row["words"] for row in rows] == ["not enough: no look has compared both versions"]
+        return
+    by_now, by_deadline = rows
+    assert 0.6 < by_deadline["least_share"] < by_now["least_share"] < 1
+    assert by_now["least_times"] == pytest.approx(2 * by_now["least_share"])
+    assert by_now["canary_units"] == exp.pairs()["won"][0] + exp.pairs()["lost"][0]
+    assert by_now["twin_units"] == by_deadline["twin_units"] > 0
+    assert "decided pairs" in by_now["words"]

@@ -15,6 +15,8 @@ from analysis.rates.sign_test import (
     PairCounts,
     SignTest,
     find_boundary,
+    find_even_weight,
+    find_least_share,
     log_mixture,
 )
 from tests.support.examples import draw_up_to
@@ -129,6 +131,32 @@ def test_the_boundary_is_where_the_evidence_is_enough():
     for variance in (0.0, 3.0, 1e4):
         reached = log_mixture(find_boundary(variance, 0.01), variance)
         assert reached == pytest.approx(math.log(100), rel=1e-9)
+
+
+@pytest.mark.parametrize(("wins", "rollbacks"), [(0.0, range(40, 75)), (0.05, range(20))])
+def test_half_of_all_runs_find_the_least_share(wins, rollbacks):
+    """And few find a canary that wins five points more; a run may cross the boundary early."""
+    *_, last = play(np.random.default_rng(1))
+    least, dice = find_least_share(0.6, last.weight, ALPHA), np.random.default_rng(8)
+    assert least is not None
+    runs = [[*play(dice, wins=1 - least + wins)][-1] for _ in range(100)]
+    harmful = sum(run.log_more(0.6) >= -math.log(ALPHA) for run in runs)
+    assert harmful in rollbacks
+
+
+def test_half_of_all_even_runs_are_proven_with_the_weight_for_it():
+    weight, dice = find_even_weight(0.1, ALPHA), np.random.default_rng(9)
+    assert weight is not None
+    proven = 0
+    for _ in range(100):
+        test = next(t for t in play(dice, looks=400) if t.weight >= weight)
+        proven += test.log_fewer(0.6) >= -math.log(ALPHA)
+    assert proven in range(40, 61)
+
+
+def test_where_nothing_is_enough_there_is_none():
+    assert find_least_share(0.6, 4.0, 0.01) is None
+    assert find_even_weight(1e-6, 0.05) is None
 
 
 def test_far_below_it_stays_smooth():
