@@ -583,6 +583,7 @@ def test_there_are_examples():
         (GOOD.replace("[5%, 25%, 50%]", f"[{', '.join(['5%'] * 300)}]"), "P008"),
         (GOOD + "".join(f"x{n}: 1\n" for n in range(18_000)), "more mistakes"),
     ],
+    ids=["bytes", "steps", "mistakes"],
 )
 def test_what_is_too_much_is_told_in_a_few_lines(text, words):
     lines = mistakes(text)
