@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import click
 import pytest
@@ -12,6 +13,8 @@ from rollout import __version__
 from rollout.cli import COMMANDS, surefoot
 from rollout.cli.group import CommandEntry, LazyGroup
 from rollout.errors import InputError, JournalError, Mistake, PlanError
+
+RECORDED = Path(__file__).parents[3] / "notebooks" / "data" / "demo.jsonl"
 
 
 def group_with(monkeypatch, action):
@@ -102,3 +105,11 @@ def test_every_command_has_help_with_an_example(name):
     assert done.exit_code == 0, done.exception
     assert "Example" in done.output
     assert f"surefoot {name}" in done.output
+
+
+def test_a_package_named_analysis_where_a_user_stands_is_not_taken_for_ours(tmp_path):
+    (tmp_path / "analysis").mkdir()
+    (tmp_path / "analysis" / "__init__.py").touch()
+    words = [sys.executable, "-m", "rollout.cli", "status", "--journal", str(RECORDED)]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
