@@ -136,7 +136,7 @@ def test_decisions_wait_nothing_is_lost_and_no_storm_on_return(staged, cluster, 
     back, between = time.monotonic(), replicas.entries()[before:]
     traffic.cut.clear()
     for name, phase in {"ratings-v2": "rolled back", "reviews-v2": "promoted"}.items():
-        until(partial(shows, replicas, name, phase), f"{name} {phase}", 120)
+        until(partial(shows, replicas, name, phase), f"{name} {phase}", 200)
     until(lambda: time.monotonic() >= back + FIRST, "the first seconds")
     assert requests(proxy, begun, back).is_calm
     assert requests(proxy, back, back + FIRST).is_calm
