@@ -173,9 +173,14 @@ def _yield_pairs(
     for by, times in (("now", 1.0), ("deadline", later)):
         least = find_least_share(EVEN + test.margin, weight * times, alpha)
         units = round(pairs * times)
+        shows = (
+            "show no harm in a canary that loses all of them"
+            if least is None
+            else f"show the harm of a canary that loses {percent(_short(least))} of them"
+        )
         words = (
-            f"{units:,} decided pairs show {_tell_share(least)} lost in half of all rollouts; "
-            f"a canary like stable needs {_tell_twin(twin, 'pairs')} to be proven safe"
+            f"{units:,} decided pairs {shows}, in half of all rollouts; a canary like stable needs "
+            f"{_tell_twin(twin, 'pairs')} to be proven safe"
         )
         yield PowerRow(
             guardrail=guardrail.name,
@@ -187,10 +192,6 @@ def _yield_pairs(
             twin_units=twin,
             words=words,
         )
-
-
-def _tell_share(share: float | None) -> str:
-    return "no share" if share is None else f"a share of {percent(_short(share))}"
 
 
 def _tell_twin(units: float | None, kind: str = "units") -> str:
@@ -213,7 +214,8 @@ def _build_row(name: str, past: _Past, by: str, factor: float, twin: float | Non
         share = float(past.shares[1])
         worst = _bisect(lambda own: past.shows_harm(np.array([1 - own, own]), factor), share, 1.0)
         least = None if worst is None else worst / share
-        least_words = f"{_tell_share(worst)} of bad units beside stable's {percent(_short(share))}"
+        least_words = "no share" if worst is None else f"a share of {percent(_short(worst))}"
+        least_words += f" of bad units beside stable's {percent(_short(share))}"
     words = (
         f"{units:,} units show {least_words} in half of all rollouts; a canary like stable needs "
         f"{_tell_twin(twin)} to be proven safe"
