@@ -341,7 +341,7 @@ class Plots:
             ],
             "times": table["least_times"],
         }
-        axis = "multiple of stable's share of bad units, of a histogram of its tolerance, of pairs of half"
+        axis = "multiple of stable's share of bad units, of a histogram of its tolerance"
         return draw(columns, axis=axis, title="The least harm that is found as a rule")
 
     def aa(self, n: int = 100, seed: int = 0) -> Figure:
