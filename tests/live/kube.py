@@ -7,6 +7,7 @@ import json
 import os
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -84,8 +85,10 @@ class Kube:
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
             "current-context": "test",
         }
-        path.write_text(yaml.safe_dump(document))
-        return path
+        # Whole at any moment: another thread's kubectl may read it now.
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as file:
+            yaml.safe_dump(document, file)
+        return Path(file.name).replace(path)
 
     def environment(self, user: str = ADMIN) -> dict[str, str]:
         """The environment of a process that speaks to this cluster as a user."""
